@@ -1,0 +1,23 @@
+// The endpoints whose bodies are understood, and the paths that lead to them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace outrigger::chat {
+
+enum class Endpoint : unsigned char { chat_completions, completions, embeddings, other };
+std::string_view name(Endpoint endpoint);
+
+struct Place {
+  Endpoint endpoint = Endpoint::other;
+  std::string path;  // to send upstream, base path included
+};
+
+// Puts a path right that came in below an upstream's or route's prefix. `base_path` is the path of the upstream's URL
+// ("/v1", "/api/paas/v4", ""); `path` what the client sent, without prefix and query. People paste three kinds of base URL
+// (http://h, http://h/v1, http://h/v1/chat/completions), and clients append "/v1", an endpoint, or both: a missing or doubled
+// /v1 and a doubled endpoint are mended. Whatever is not an API path that we know goes through untouched below `base_path`.
+Place place(std::string_view base_path, std::string_view path);
+
+}  // namespace outrigger::chat

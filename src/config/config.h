@@ -1,0 +1,219 @@
+// The configuration: one immutable snapshot, made from one TOML file. Whoever needs it holds a shared_ptr<const Config>, so a
+// reload swaps the snapshot and running requests keep theirs.
+//
+// Defaults stand here and nowhere else; conf/outrigger.toml gives the reason for each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/policy.h"
+#include "core/time.h"
+
+namespace outrigger::config {
+
+// A value that came as text, "env:NAME" or "file:/path". `text` is what it resolved to. Never printed.
+struct Secret {
+  std::string text;
+  std::string source;  // "env:NAME", "file:/path", or "inline": may be printed
+  [[nodiscard]] bool empty() const { return text.empty(); }
+};
+
+// [cache], and what [[model]] and [[route]] override. Unset: the wider setting holds.
+struct CachePolicy {
+  std::optional<CacheMode> mode;
+  std::optional<Duration> ttl, stale_if_error, stale_while_revalidate;
+  std::optional<Level> normalise;
+  std::optional<Scope> scope;
+  std::optional<double> max_temperature;
+  std::optional<std::uint64_t> max_entry;
+  std::optional<UsagePolicy> usage;
+  std::vector<std::string> tags;   // for purging; of all policies that apply, joined
+};
+
+struct Cache {
+  CacheMode mode = CacheMode::on;
+  Duration ttl = 10min;
+  Duration stale_if_error = 24h;
+  Duration stale_while_revalidate = 0s;
+  Level normalise = Level::safe;
+  Scope scope = Scope::credential;
+  double max_temperature = 2.0;
+  std::uint64_t memory = 256ull << 20;
+  std::uint64_t max_entry = 1ull << 20;
+  UsagePolicy usage = UsagePolicy::original;
+  std::optional<Secret> secret;
+  std::string epoch;               // any text or number; a new one empties the cache logically
+  std::vector<std::string> tags;
+};
+// `base` with what the overrides set, the later winning.
+Cache effective(const Cache& base, const CachePolicy* model, const CachePolicy* route);
+
+struct Tls {
+  Secret cert, key;                // PEM
+};
+
+struct Listen {
+  std::string llm = "0.0.0.0:8080";
+  std::string admin = "127.0.0.1:9090";
+  std::optional<std::string> dify;
+  std::optional<Tls> tls;
+};
+
+struct Limits {
+  std::uint64_t connections = 4096;
+  std::uint64_t header = 32ull << 10;
+  std::uint64_t body = 20ull << 20;
+  Duration header_timeout = 10s;
+  Duration body_timeout = 60s;
+};
+
+struct Redis {
+  std::string host;
+  std::uint16_t port = 6379;
+  bool tls = false;
+  std::string ca;                  // PEM; empty: the system's
+  std::string user;
+  Secret password;
+  int database = 0;
+  std::string prefix = "outrigger:";
+  Duration timeout = 20ms;
+};
+
+enum class Dialect : unsigned char { openai, anthropic, dify };
+std::string_view name(Dialect dialect);
+
+// A parsed http(s) URL.
+struct Url {
+  bool tls = false;
+  std::string host;                // without brackets
+  std::uint16_t port = 0;
+  std::string path;                // without trailing slashes: "", "/v1"
+  std::string user, password;      // proxies only
+  [[nodiscard]] std::string authority() const;  // host[:port] as a Host header has it
+};
+// Errors are whole sentences that say what to write instead.
+std::optional<Url> parse_url(std::string_view text, std::string& error);
+
+struct Upstream {
+  std::string name;
+  Url url;
+  Dialect dialect = Dialect::openai;
+  std::vector<Secret> keys;
+  std::optional<Url> proxy;        // `proxy`, or from HTTPS_PROXY / HTTP_PROXY unless NO_PROXY names the host
+  std::string ca;                  // PEM
+  bool verify = true;
+  std::vector<std::pair<std::string, Secret>> headers;  // added to every request
+};
+
+struct Timeouts {                  // unset: no limit of that kind but those of [[upstream]]'s transport
+  Duration connect = 3s;
+  std::optional<Duration> first_token, between_tokens;
+  Duration total = 300s;
+};
+
+struct WeightedTarget {
+  std::string to;                  // "upstream" or "upstream:model"
+  double weight = 1;
+};
+
+struct Price {                     // USD per million tokens
+  double input = 0, output = 0;
+};
+
+struct Model {
+  std::string name;                // a glob: `*` and `?`
+  std::vector<WeightedTarget> target;
+  std::vector<std::string> fallback;
+  std::optional<std::uint32_t> concurrency;
+  struct Queue {
+    std::uint32_t depth = 100;
+    Duration wait = 20s;
+  };
+  std::optional<Queue> queue;
+  struct Rate {
+    std::optional<std::uint64_t> requests_per_minute, tokens_per_minute;
+  };
+  std::optional<Rate> rate;
+  Timeouts timeout;
+  struct Breaker {
+    std::uint32_t failures = 3;
+    Duration open = 1s, max_open = 30s;
+  };
+  std::optional<Breaker> breaker;
+  struct Retry {
+    double budget = 0.1;
+    std::uint32_t attempts = 3;
+  };
+  std::optional<Retry> retry;
+  CachePolicy cache;
+  std::optional<Price> price;
+};
+
+struct Route {
+  std::string path;                // "/faq"; no trailing slash
+  std::string upstream;            // name; empty: the first one
+  CachePolicy cache;
+};
+
+struct Client {
+  std::string name;
+  Secret key;                      // the key itself, or its SHA-256 in hex
+  std::vector<std::string> models; // globs; empty: all
+};
+
+struct Log {
+  std::string access = "stdout";   // "stdout", "off", or a file
+};
+
+struct Config {
+  Duration drain = 30s;
+  std::optional<Secret> admin_token;
+  Listen listen;
+  Limits limits;
+  Cache cache;
+  std::optional<Redis> redis;
+  std::vector<Upstream> upstreams; // at least one
+  std::vector<Model> models;
+  std::vector<Route> routes;
+  std::vector<Client> clients;
+  Log log;
+
+  [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;
+  // The first [[model]] whose glob matches; null: none, the defaults hold.
+  [[nodiscard]] const Model* model_for(std::string_view model) const;
+};
+
+// One remark about the file. `error`s make it unusable; the others are warnings ("accepted, but not yet in effect").
+struct Diagnostic {
+  std::string file;
+  std::uint32_t line = 0, column = 0;  // 0: about the file as a whole
+  bool error = true;
+  std::string message;             // says what is wrong and what to write instead
+};
+std::string to_string(const Diagnostic& diagnostic);  // FILE:LINE:COL: message
+
+// What a value "env:NAME" and the proxy variables are looked up in. main() passes the process's environment.
+using Environment = std::map<std::string, std::string, std::less<>>;
+
+struct Loaded {
+  std::shared_ptr<const Config> config;  // null when there is any error
+  std::vector<Diagnostic> diagnostics;
+};
+Loaded load_file(const std::string& path, const Environment& environment);
+Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment);
+// `outrigger serve --upstream URL`: no file.
+Loaded from_upstream(std::string_view url, const Environment& environment);
+
+// A few lines for people: what would run. No secrets.
+std::string summary(const Config& config);
+
+// `*` matches any run, `?` one character; case-sensitive.
+bool glob_matches(std::string_view pattern, std::string_view text);
+
+}  // namespace outrigger::config

@@ -1,0 +1,40 @@
+// The access log: one JSON line a request. Prompts, answers and credentials have no field here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/time.h"
+
+namespace outrigger::obs {
+
+struct AccessRecord {
+  WallTime time{};
+  std::string_view request_id, door, client, peer, method, path;  // path: no query
+  std::string_view model, upstream, served_by, route;
+  std::string_view cache;          // hit, stale, coalesced, miss, bypass, observe
+  std::string_view cache_reason;   // BypassReason or NoStoreReason
+  std::string_view error;          // ErrorCode, or empty
+  int status = 0;
+  int attempts = 0;
+  bool stream = false;
+  std::uint64_t request_bytes = 0, response_bytes = 0;
+  std::uint64_t prompt_tokens = 0, completion_tokens = 0;
+  double saved_usd = 0;
+  Duration duration{};             // request head to last byte of the answer
+  Duration first_byte{};           // request head to first byte of the answer; 0: none was sent
+};
+
+// `line` with a newline at its end, appended to `out`. Empty members and zeros are left out.
+void write_json(const AccessRecord& record, std::string& out);
+
+// Where lines go. Implementations buffer; net/ has the one that writes to a file descriptor.
+class LineSink {
+ public:
+  virtual ~LineSink() = default;
+  virtual void write(std::string_view line) = 0;
+};
+
+}  // namespace outrigger::obs
