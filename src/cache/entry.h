@@ -17,15 +17,15 @@
 namespace outrigger::cache {
 
 struct Meta {
-  std::string model;            // that was asked for
-  std::string served_by;        // "upstream:model" that answered
-  std::string route;            // name (path) of the [[route]], or empty
+  std::string model;      // that was asked for
+  std::string served_by;  // "upstream:model" that answered
+  std::string route;      // name (path) of the [[route]], or empty
   std::vector<std::string> tags;
   chat::Endpoint endpoint = chat::Endpoint::other;
-  WallTime stored_at{};         // when the answer was complete; `age` counts from here
-  Duration ttl{};               // fresh for so long
-  Duration stale{};             // and then kept so long for when every target is down
-  std::uint64_t prompt_tokens = 0;      // what a hit saves
+  WallTime stored_at{};             // when the answer was complete; `age` counts from here
+  Duration ttl{};                   // fresh for so long
+  Duration stale{};                 // and then kept so long for when every target is down
+  std::uint64_t prompt_tokens = 0;  // what a hit saves
   std::uint64_t completion_tokens = 0;
 };
 
@@ -41,16 +41,21 @@ class Entry {
   // providers::Answer::encoded, or for embeddings the JSON text of one vector.
   [[nodiscard]] const Bytes& payload() const { return payload_; }
 
-  [[nodiscard]] Duration age(WallTime now) const { return now > meta_.stored_at ? now - meta_.stored_at : WallTime::duration{}; }
+  [[nodiscard]] Duration age(WallTime now) const {
+    return now > meta_.stored_at ? now - meta_.stored_at : WallTime::duration{};
+  }
   [[nodiscard]] bool fresh(WallTime now) const { return age(now) < meta_.ttl; }
   [[nodiscard]] bool usable_if_error(WallTime now) const { return age(now) < meta_.ttl + meta_.stale; }
 
   // Wire-ready forms, made on first use: blocking, streamed, streamed with usage.
-  enum Form : unsigned char { blocking, streamed, streamed_with_usage, form_count };
+  enum Form : unsigned char { blocking, blocking_zero_usage, streamed, streamed_with_usage, streamed_zero_usage, form_count };
   std::array<std::shared_ptr<const providers::Rendered>, form_count> wire;
 
   // Bytes that this entry holds, wire forms and bookkeeping included: what the memory tier charges.
   [[nodiscard]] std::size_t cost() const;
+  // What the memory tier needs beside the entry: two nodes (its own, and one in the ghost queue) of 48 bytes, and two places
+  // in an index that is at least a third full.
+  static constexpr std::size_t k_bookkeeping = 144;
 
  private:
   chat::Key key_;
