@@ -48,7 +48,14 @@ class Entry {
   [[nodiscard]] bool usable_if_error(WallTime now) const { return age(now) < meta_.ttl + meta_.stale; }
 
   // Wire-ready forms, made on first use: blocking, streamed, streamed with usage.
-  enum Form : unsigned char { blocking, blocking_zero_usage, streamed, streamed_with_usage, streamed_zero_usage, form_count };
+  enum Form : unsigned char {
+    blocking,
+    blocking_zero_usage,
+    streamed,
+    streamed_with_usage,
+    streamed_zero_usage,
+    form_count
+  };
   std::array<std::shared_ptr<const providers::Rendered>, form_count> wire;
 
   // Bytes that this entry holds, wire forms and bookkeeping included: what the memory tier charges.

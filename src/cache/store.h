@@ -22,7 +22,7 @@ struct RedisSettings {
   std::string user, password;
   int database = 0;
   std::string prefix = "outrigger:";
-  Duration timeout = 20ms;     // the most that a lookup may add to a request, and the limit of every other command
+  Duration timeout = 20ms;  // the most that a lookup may add to a request, and the limit of every other command
 };
 
 struct StoreSettings {
@@ -76,7 +76,8 @@ class Store {
     std::string identity;
   };
   using Found = std::vector<EntryPtr>;
-  [[nodiscard]] std::unique_ptr<io::Pending> find_later(std::vector<Wanted> wanted, std::move_only_function<void(Found)> done);
+  [[nodiscard]] std::unique_ptr<io::Pending> find_later(std::vector<Wanted> wanted,
+                                                        std::move_only_function<void(Found)> done);
 
   // Into memory now, and to Redis without waiting for it.
   void put(EntryPtr entry);
