@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,7 +34,7 @@ struct CachePolicy {
   std::optional<double> max_temperature;
   std::optional<std::uint64_t> max_entry;
   std::optional<UsagePolicy> usage;
-  std::vector<std::string> tags;   // for purging; of all policies that apply, joined
+  std::vector<std::string> tags;  // for purging; of all policies that apply, joined
 };
 
 struct Cache {
@@ -48,14 +49,14 @@ struct Cache {
   std::uint64_t max_entry = 1ull << 20;
   UsagePolicy usage = UsagePolicy::original;
   std::optional<Secret> secret;
-  std::string epoch;               // any text or number; a new one empties the cache logically
+  std::string epoch;  // any text or number; a new one empties the cache logically
   std::vector<std::string> tags;
 };
 // `base` with what the overrides set, the later winning.
 Cache effective(const Cache& base, const CachePolicy* model, const CachePolicy* route);
 
 struct Tls {
-  Secret cert, key;                // PEM
+  Secret cert, key;  // PEM
 };
 
 struct Listen {
@@ -77,7 +78,7 @@ struct Redis {
   std::string host;
   std::uint16_t port = 6379;
   bool tls = false;
-  std::string ca;                  // PEM; empty: the system's
+  std::string ca;  // PEM; empty: the system's
   std::string user;
   Secret password;
   int database = 0;
@@ -91,10 +92,10 @@ std::string_view name(Dialect dialect);
 // A parsed http(s) URL.
 struct Url {
   bool tls = false;
-  std::string host;                // without brackets
+  std::string host;  // without brackets
   std::uint16_t port = 0;
-  std::string path;                // without trailing slashes: "", "/v1"
-  std::string user, password;      // proxies only
+  std::string path;                             // without trailing slashes: "", "/v1"
+  std::string user, password;                   // proxies only
   [[nodiscard]] std::string authority() const;  // host[:port] as a Host header has it
 };
 // Errors are whole sentences that say what to write instead.
@@ -105,29 +106,29 @@ struct Upstream {
   Url url;
   Dialect dialect = Dialect::openai;
   std::vector<Secret> keys;
-  std::optional<Url> proxy;        // `proxy`, or from HTTPS_PROXY / HTTP_PROXY unless NO_PROXY names the host
-  std::string ca;                  // PEM
+  std::optional<Url> proxy;  // `proxy`, or from HTTPS_PROXY / HTTP_PROXY unless NO_PROXY names the host
+  std::string ca;            // PEM
   bool verify = true;
   std::vector<std::pair<std::string, Secret>> headers;  // added to every request
 };
 
-struct Timeouts {                  // unset: no limit of that kind but those of [[upstream]]'s transport
+struct Timeouts {  // unset: no limit of that kind but those of [[upstream]]'s transport
   Duration connect = 3s;
   std::optional<Duration> first_token, between_tokens;
   Duration total = 300s;
 };
 
 struct WeightedTarget {
-  std::string to;                  // "upstream" or "upstream:model"
+  std::string to;  // "upstream" or "upstream:model"
   double weight = 1;
 };
 
-struct Price {                     // USD per million tokens
+struct Price {  // USD per million tokens
   double input = 0, output = 0;
 };
 
 struct Model {
-  std::string name;                // a glob: `*` and `?`
+  std::string name;  // a glob: `*` and `?`
   std::vector<WeightedTarget> target;
   std::vector<std::string> fallback;
   std::optional<std::uint32_t> concurrency;
@@ -156,19 +157,21 @@ struct Model {
 };
 
 struct Route {
-  std::string path;                // "/faq"; no trailing slash
-  std::string upstream;            // name; empty: the first one
+  std::string path;      // "/faq"; no trailing slash
+  std::string upstream;  // name; empty: the first one
   CachePolicy cache;
 };
 
 struct Client {
   std::string name;
-  Secret key;                      // the key itself, or its SHA-256 in hex
-  std::vector<std::string> models; // globs; empty: all
+  Secret key;                       // as it was written: the key itself, or its SHA-256 in hex
+  std::string key_digest;           // SHA-256 of the key, 64 lower-case hex digits
+  std::vector<std::string> models;  // globs; empty: all
+  [[nodiscard]] bool may_use(std::string_view model) const;
 };
 
 struct Log {
-  std::string access = "stdout";   // "stdout", "off", or a file
+  std::string access = "stdout";  // "stdout", "off", or a file
 };
 
 struct Config {
@@ -178,7 +181,7 @@ struct Config {
   Limits limits;
   Cache cache;
   std::optional<Redis> redis;
-  std::vector<Upstream> upstreams; // at least one
+  std::vector<Upstream> upstreams;  // at least one
   std::vector<Model> models;
   std::vector<Route> routes;
   std::vector<Client> clients;
@@ -187,6 +190,8 @@ struct Config {
   [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;
   // The first [[model]] whose glob matches; null: none, the defaults hold.
   [[nodiscard]] const Model* model_for(std::string_view model) const;
+  // Who may come in with this key ("Bearer " and the like taken off). Null: nobody. Hashes; meant for once a request.
+  [[nodiscard]] const Client* client_with_key(std::string_view presented) const;
 };
 
 // One remark about the file. `error`s make it unusable; the others are warnings ("accepted, but not yet in effect").
@@ -194,7 +199,7 @@ struct Diagnostic {
   std::string file;
   std::uint32_t line = 0, column = 0;  // 0: about the file as a whole
   bool error = true;
-  std::string message;             // says what is wrong and what to write instead
+  std::string message;  // says what is wrong and what to write instead
 };
 std::string to_string(const Diagnostic& diagnostic);  // FILE:LINE:COL: message
 
@@ -204,6 +209,7 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 struct Loaded {
   std::shared_ptr<const Config> config;  // null when there is any error
   std::vector<Diagnostic> diagnostics;
+  std::vector<std::string> files;  // every "file:/path" that was read, or should have been: watch them
 };
 Loaded load_file(const std::string& path, const Environment& environment);
 Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment);
@@ -212,6 +218,9 @@ Loaded from_upstream(std::string_view url, const Environment& environment);
 
 // A few lines for people: what would run. No secrets.
 std::string summary(const Config& config);
+
+// SHA-256 as 64 lower-case hex digits.
+std::string sha256_hex(std::string_view text);
 
 // `*` matches any run, `?` one character; case-sensitive.
 bool glob_matches(std::string_view pattern, std::string_view text);

@@ -1,0 +1,120 @@
+// The process and its doors: drain, admin_token, [listen], [limits], [log].
+#include "config/sections.h"
+
+#include <fmt/format.h>
+
+#include "config/url.h"
+
+namespace outrigger::config {
+namespace {
+
+constexpr std::string_view k_no_dify_door = "is for the dify door, which is not part of this version; take it out";
+
+std::optional<Door> read_door(TableReader& listen, std::string_view key, std::string& address) {
+  const auto text = listen.text(key);
+  std::string error;
+  if (!text) return parse_door(address, error);
+  auto door = parse_door(text->value, error);
+  if (door) {
+    address = text->value;
+  } else {
+    listen.context().error(text->place, fmt::format("`{}` cannot be {}: {}", key, text->shown(), error));
+  }
+  return door;
+}
+
+std::optional<Tls> read_tls(TableReader& listen) {
+  const Node* node = listen.table("tls");
+  if (node == nullptr) return std::nullopt;
+  TableReader table(listen.context(), *node, "[listen].tls");
+  const auto cert = read_pem(table, "cert", "CERTIFICATE");
+  const auto key = read_pem(table, "key", "PRIVATE KEY");
+  for (const std::string_view needed : {"cert", "key"}) {
+    if (node->find(needed) == nullptr) {
+      table.context().error(table.place(), fmt::format("`tls` needs `{0}`; write {0} = \"file:/path/to/{0}.pem\"", needed));
+    }
+  }
+  table.finish();
+  if (!cert || !key) return std::nullopt;
+  return Tls{cert->secret(), key->secret()};
+}
+
+void read_admin_token(TableReader& table, Config& config) {
+  const auto token = table.text("admin_token");
+  if (!token) return;
+  if (config.admin_token) {
+    table.context().error(token->place,
+                          "`admin_token` is given twice; leave it out of [listen] or out of the top of the file");
+    return;
+  }
+  config.admin_token = token->secret();
+}
+
+void check_doors(TableReader& listen, const std::optional<Door>& llm, const std::optional<Door>& admin,
+                 const Config& config) {
+  if (llm && admin && llm->host == admin->host && llm->port == admin->port && (llm->port != 0 || llm->is_unix)) {
+    listen.context().error(
+        listen.place_of("admin"),
+        fmt::format("`llm` and `admin` both listen on {}; give one of them another port", config.listen.llm));
+  }
+  if (admin && !admin->loopback && !config.admin_token) {
+    listen.context().warning(
+        listen.place_of("admin"),
+        fmt::format("the admin door at {} can be reached from other machines: everything but health and metrics (status, "
+                    "explain, purge, drain) is refused there until `admin_token` is set, for example to \"env:ADMIN_TOKEN\"",
+                    config.listen.admin));
+  }
+}
+
+void read_listen(TableReader& top, Config& config) {
+  static const Node k_empty;
+  const Node* node = top.table("listen");
+  TableReader listen(top.context(), node == nullptr ? k_empty : *node, "[listen]");
+  const auto llm = read_door(listen, "llm", config.listen.llm);
+  const auto admin = read_door(listen, "admin", config.listen.admin);
+  listen.refuse("dify", k_no_dify_door);
+  config.listen.tls = read_tls(listen);
+  read_admin_token(listen, config);
+  check_doors(listen, llm, admin, config);
+  listen.finish();
+}
+
+void read_limits(TableReader& top, Limits& limits) {
+  const Node* node = top.table("limits");
+  if (node == nullptr) return;
+  TableReader table(top.context(), *node, "[limits]");
+  set(limits.connections, table.integer("connections", {1, 1'000'000}));
+  set(limits.header, table.size("header", {1ull << 10, 1ull << 20}));
+  set(limits.body, table.size("body", {1ull << 10, 1ull << 30}));
+  set(limits.header_timeout, table.duration("header_timeout", {100ms, 1h}));
+  set(limits.body_timeout, table.duration("body_timeout", {100ms, 1h}));
+  table.finish();
+}
+
+void read_log(TableReader& top, Log& log) {
+  const Node* node = top.table("log");
+  if (node == nullptr) return;
+  TableReader table(top.context(), *node, "[log]");
+  const auto access = table.text("access");
+  if (access && (access->value == "stdout" || access->value == "off" || access->value.starts_with('/'))) {
+    log.access = access->value;
+  } else if (access) {
+    table.context().error(access->place,
+                          fmt::format("`access` cannot be {}; write \"stdout\", \"off\" or an absolute path such "
+                                      "as \"/var/log/outrigger/access.log\"",
+                                      access->shown()));
+  }
+  table.finish();
+}
+
+}  // namespace
+
+void read_edge(TableReader& top, Config& config) {
+  set(config.drain, top.duration("drain", {0s, 1h}));
+  read_admin_token(top, config);
+  read_listen(top, config);
+  read_limits(top, config.limits);
+  read_log(top, config.log);
+}
+
+}  // namespace outrigger::config

@@ -1,0 +1,98 @@
+// From bytes to a snapshot: parse, read the sections in order, and look at the whole.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/config.h"
+#include "config/sections.h"
+#include "config/url.h"
+
+namespace outrigger::config {
+namespace {
+
+// Keys that outrigger puts in for its clients are money.
+void check_open_door(TableReader& top, const Config& config) {
+  std::string error;
+  const auto llm = parse_door(config.listen.llm, error);
+  if (!llm || llm->loopback || !config.clients.empty()) return;
+  for (const Upstream& upstream : config.upstreams) {
+    if (upstream.keys.empty()) continue;
+    const Member* listen = top.find("listen");
+    const Member* address = listen == nullptr ? nullptr : listen->value.find("llm");
+    top.context().warning(
+        address == nullptr ? Place{} : address->place,
+        fmt::format("ANYBODY who reaches {} spends the keys of the upstream `{}`: there is no [[client]]. Add one "
+                    "per caller, or listen on 127.0.0.1 or a network that only Dify is on",
+                    config.listen.llm, upstream.name));
+    return;
+  }
+}
+
+Config read_config(Context& context, const Node& root) {
+  Config config;
+  TableReader top(context, root, "the top of the file");
+  read_edge(top, config);
+  read_cache(top, config);
+  read_redis(top, config);
+  read_upstreams(top, config);
+  read_models(top, config);
+  read_routes(top, config);
+  read_clients(top, config);
+  check_open_door(top, config);
+  top.finish();
+  return config;
+}
+
+Loaded load_node(const Node& root, const std::string& file, const Environment& environment) {
+  Context context(file, environment);
+  Config config = read_config(context, root);
+  Loaded loaded;
+  if (!context.failed()) loaded.config = std::make_shared<const Config>(std::move(config));
+  loaded.diagnostics = context.take_diagnostics();
+  loaded.files = context.take_files();
+  return loaded;
+}
+
+Loaded failure(const std::string& file, Place place, std::string message) {
+  Loaded loaded;
+  loaded.diagnostics.push_back({file, place.line, place.column, true, std::move(message)});
+  return loaded;
+}
+
+Node text_node(std::string_view text) {
+  Node node;
+  node.kind = Node::Kind::string;
+  node.text = text;
+  return node;
+}
+
+}  // namespace
+
+Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment) {
+  SyntaxError error;
+  const auto root = parse_document(toml, error);
+  if (!root) return failure(file_name, error.place, std::move(error.message));
+  return load_node(*root, file_name, environment);
+}
+
+Loaded load_file(const std::string& path, const Environment& environment) {
+  std::string problem;
+  const auto text = read_file(path, problem);
+  if (!text)
+    return failure(path, {},
+                   fmt::format("the file {}; name one with --config, or use --upstream URL without a file", problem));
+  return load_text(*text, path, environment);
+}
+
+Loaded from_upstream(std::string_view url, const Environment& environment) {
+  Node upstream;
+  upstream.members.push_back({"url", {}, text_node(url)});
+  Node list;
+  list.kind = Node::Kind::array;
+  list.items.push_back(std::move(upstream));
+  Node root;
+  root.members.push_back({"upstream", {}, std::move(list)});
+  return load_node(root, "--upstream", environment);
+}
+
+}  // namespace outrigger::config

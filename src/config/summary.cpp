@@ -1,0 +1,104 @@
+// What would run, for people: `outrigger check` and the first lines of the log. No secrets.
+#include <fmt/format.h>
+
+#include "config/config.h"
+#include "config/units.h"
+#include "config/url.h"
+
+namespace outrigger::config {
+namespace {
+
+constexpr std::size_t k_max_listed = 8;  // of each kind; the rest is counted
+
+std::string plural(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+void line(std::string& out, std::string_view title, std::string_view text) { out += fmt::format("{:<12}{}\n", title, text); }
+
+std::string key_text(const Upstream& upstream) {
+  if (upstream.keys.empty()) return "the client's own key";
+  std::string text = plural(upstream.keys.size(), "key");
+  if (upstream.keys.size() == 1 && upstream.keys.front().source != "inline") text += " from " + upstream.keys.front().source;
+  return text;
+}
+
+std::string upstream_text(const Upstream& upstream) {
+  std::string text = fmt::format("{}  {}://{}{}  {}, {}", upstream.name, upstream.url.tls ? "https" : "http",
+                                 upstream.url.authority(), upstream.url.path, name(upstream.dialect), key_text(upstream));
+  if (upstream.proxy) text += fmt::format(", through the proxy {}", host_port(upstream.proxy->host, upstream.proxy->port));
+  if (!upstream.verify) text += ", certificate not checked";
+  return text;
+}
+
+std::string cache_text(const Cache& cache) {
+  if (cache.mode == CacheMode::off) return "off";
+  return fmt::format("{}, for {}, normalised {}, shared per {}, {} of memory{}", name(cache.mode),
+                     format_duration(cache.ttl), name(cache.normalise), name(cache.scope), format_size(cache.memory),
+                     cache.stale_if_error > 0s
+                         ? fmt::format(", {} longer when all else fails", format_duration(cache.stale_if_error))
+                         : std::string());
+}
+
+std::string policy_text(const CachePolicy& policy) {
+  std::string text;
+  if (policy.mode) text += fmt::format(", cache {}", name(*policy.mode));
+  if (policy.ttl) text += fmt::format(", for {}", format_duration(*policy.ttl));
+  if (policy.normalise) text += fmt::format(", normalised {}", name(*policy.normalise));
+  if (policy.scope) text += fmt::format(", shared per {}", name(*policy.scope));
+  return text;
+}
+
+std::string model_text(const Model& model) {
+  const std::string target = model.target.empty() ? "the upstream it was sent to" : model.target.front().to;
+  return fmt::format("{}  to {}{}", model.name, target, policy_text(model.cache));
+}
+
+std::string route_text(const Route& route, const Config& config) {
+  const std::string& upstream = route.upstream.empty() ? config.upstreams.front().name : route.upstream;
+  return fmt::format("{}  to {}{}", route.path, upstream, policy_text(route.cache));
+}
+
+std::string client_text(const Client& client) {
+  std::string models;
+  for (const std::string& pattern : client.models) models += (models.empty() ? "" : " ") + pattern;
+  return fmt::format("{}  {}", client.name, models.empty() ? "all models" : models);
+}
+
+template <class Items, class Describe>
+void list(std::string& out, std::string_view title, const Items& items, Describe&& describe) {
+  std::size_t shown = 0;
+  for (const auto& item : items) {
+    if (shown == k_max_listed) {
+      line(out, "", fmt::format("and {} more", items.size() - shown));
+      return;
+    }
+    line(out, shown == 0 ? title : std::string_view(), describe(item));
+    ++shown;
+  }
+}
+
+}  // namespace
+
+std::string summary(const Config& config) {
+  std::string out;
+  line(out, "llm door", fmt::format("{}{}", config.listen.llm, config.listen.tls ? " with TLS" : ""));
+  line(out, "admin door", fmt::format("{}{}", config.listen.admin, config.admin_token ? " with a token" : ""));
+  list(out, "upstream", config.upstreams, upstream_text);
+  line(out, "cache", cache_text(config.cache));
+  if (config.redis) {
+    line(out, "redis",
+         fmt::format("{} database {}{}, at most {} a lookup", host_port(config.redis->host, config.redis->port),
+                     config.redis->database, config.redis->tls ? " with TLS" : "", format_duration(config.redis->timeout)));
+  }
+  list(out, "model", config.models, model_text);
+  list(out, "route", config.routes, [&](const Route& route) { return route_text(route, config); });
+  if (config.clients.empty()) {
+    line(out, "client", "whoever reaches the door");
+  } else {
+    list(out, "client", config.clients, client_text);
+  }
+  return out;
+}
+
+}  // namespace outrigger::config

@@ -1,0 +1,224 @@
+// [[upstream]]: where requests go, through which proxy, and with whose keys.
+#include "config/sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/proxy_env.h"
+#include "config/url.h"
+
+namespace outrigger::config {
+namespace {
+
+constexpr std::array<std::string_view, 3> k_dialects{"openai", "anthropic", "dify"};
+constexpr std::size_t k_max_name = 64;
+constexpr std::size_t k_max_headers = 32;
+
+// Framing and hop-by-hop fields are the HTTP side's business.
+constexpr std::array<std::string_view, 12> k_own_headers{
+    "host",    "content-length", "transfer-encoding", "connection",          "keep-alive",      "te", "trailer",
+    "upgrade", "expect",         "proxy-connection",  "proxy-authorization", "content-encoding"};
+constexpr std::array<std::string_view, 3> k_credential_headers{"authorization", "x-api-key", "api-key"};
+
+std::optional<Dialect> dialect_named(std::string_view text) {
+  for (std::size_t i = 0; i < k_dialects.size(); ++i) {
+    if (k_dialects[i] == text) return static_cast<Dialect>(i);
+  }
+  return std::nullopt;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+bool is_name(std::string_view name) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  return name.size() <= k_max_name && is_letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+// RFC 9110 token.
+bool is_field_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+bool is_field_value(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+void read_name(TableReader& table, Upstream& upstream, Names& names, bool only_one) {
+  const auto name = table.literal("name");
+  if (!name) {
+    // A lone upstream is never asked for by its name.
+    if (only_one) upstream.name = "upstream";
+    if (!only_one && table.find("name") == nullptr) {
+      table.context().error(table.place(),
+                            R"([[upstream]] needs a `name`, because there are several; write one such as "relay")");
+    }
+    return;
+  }
+  table.rename(fmt::format("[[upstream]] `{}`", name->value));
+  if (!is_name(name->value)) {
+    table.context().error(name->place,
+                          fmt::format("`name` takes letters, digits, `-`, `_` and `.`, begins with a letter or digit "
+                                      "and has at most {} of them; write one such as \"relay\"",
+                                      k_max_name));
+  } else if (is_api_word(name->value)) {
+    table.context().error(name->place,
+                          fmt::format("`name` cannot be \"{0}\", because paths of the API begin with /{0}; write another "
+                                      "such as \"relay\"",
+                                      name->value));
+  } else if (names.add(table.context(), *name, "name")) {
+    upstream.name = name->value;
+  }
+}
+
+void read_url(TableReader& table, Upstream& upstream) {
+  const auto text = table.text("url");
+  if (!text) {
+    if (table.find("url") == nullptr) {
+      table.context().error(table.place(),
+                            fmt::format(R"({} needs a `url` such as "https://api.example.com/v1")", table.where()));
+    }
+    return;
+  }
+  std::string error;
+  auto url = parse_url(text->value, error);
+  if (url && (!url->user.empty() || !url->password.empty())) {
+    error = R"(a user or password has no place here; write the credential in keys = ["env:NAME"])";
+    url.reset();
+  }
+  if (!url) {
+    table.context().error(text->place, fmt::format("`url` cannot be used: {}", error));
+    return;
+  }
+  if (const std::string endpoint = cut_endpoint(url->path); !endpoint.empty()) {
+    table.context().warning(text->place,
+                            fmt::format("`url` ends with the endpoint {}, which was cut off, because requests bring it "
+                                        "along; write \"{}://{}{}\"",
+                                        endpoint, url->tls ? "https" : "http", url->authority(), url->path));
+  }
+  upstream.url = std::move(*url);
+}
+
+void read_keys(TableReader& table, Upstream& upstream) {
+  for (const Text& key : table.texts("keys", false)) {
+    const bool usable = std::all_of(key.value.begin(), key.value.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+    if (usable) {
+      upstream.keys.push_back(key.secret());
+    } else if (lower(key.value).starts_with("bearer ")) {
+      table.context().error(key.place, "a key stands without \"Bearer\" in front; write the key alone");
+    } else {
+      table.context().error(key.place, "a key is one line of visible ASCII characters without blanks; write the key alone");
+    }
+  }
+}
+
+// The configuration's own proxy, else the environment's; "off" goes directly whatever the environment says.
+void read_proxy(TableReader& table, Upstream& upstream) {
+  const auto written = table.text("proxy");
+  std::string error;
+  if (written && written->value == "off") return;
+  if (written) {
+    upstream.proxy = parse_proxy(written->value, error);
+    if (!upstream.proxy) table.context().error(written->place, fmt::format("`proxy` cannot be used: {}", error));
+    return;
+  }
+  if (upstream.url.host.empty()) return;
+  const auto variable = proxy_from_environment(upstream.url, table.context().environment());
+  if (!variable) return;
+  upstream.proxy = parse_proxy(variable->value, error);
+  if (!upstream.proxy) {
+    table.context().error(table.place(),
+                          fmt::format("the proxy that the environment variable {} names for {} cannot be used: {}; or "
+                                      "write proxy = \"off\" to go there directly",
+                                      variable->name, upstream.url.host, error));
+  }
+}
+
+std::string header_problem(std::string_view name, std::string_view value, const Upstream& upstream) {
+  const std::string key = lower(name);
+  if (!is_field_name(name)) return "is not the name of a header; letters, digits and `-` can be used";
+  if (std::find(k_own_headers.begin(), k_own_headers.end(), key) != k_own_headers.end()) {
+    return "is set by outrigger itself; take it out";
+  }
+  const bool is_credential =
+      std::find(k_credential_headers.begin(), k_credential_headers.end(), key) != k_credential_headers.end();
+  if (is_credential && !upstream.keys.empty()) return "would contradict `keys`; write only one of the two";
+  if (!is_field_value(value)) return "has a line break or a control character in its value; write one line";
+  return {};
+}
+
+void read_headers(TableReader& table, Upstream& upstream) {
+  const Node* node = table.table("headers");
+  if (node == nullptr) return;
+  TableReader headers(table.context(), *node, fmt::format("the headers of {}", table.where()));
+  if (node->members.size() > k_max_headers) {
+    table.context().error(node->place, fmt::format("there may be at most {} headers; take some out", k_max_headers));
+    return;
+  }
+  for (const Member& member : node->members) {
+    const auto value = headers.text(member.key);
+    if (!value) continue;
+    const std::string problem = header_problem(member.key, value->value, upstream);
+    if (problem.empty()) {
+      upstream.headers.emplace_back(member.key, value->secret());
+    } else {
+      table.context().error(member.place, fmt::format("`{}` in {} {}", member.key, headers.where(), problem));
+    }
+  }
+}
+
+void read_tls(TableReader& table, Upstream& upstream) {
+  if (const auto ca = read_pem(table, "ca", "CERTIFICATE")) upstream.ca = ca->value;
+  set(upstream.verify, table.boolean("verify"));
+  if (!upstream.verify) {
+    table.context().warning(table.place_of("verify"),
+                            fmt::format("the certificate of {} is not checked, so whoever sits between can "
+                                        "read the keys; `ca` with its root certificate is safer",
+                                        upstream.url.host));
+  }
+}
+
+Upstream read_upstream(TableReader& table, Names& names, bool only_one) {
+  Upstream upstream;
+  read_name(table, upstream, names, only_one);
+  read_url(table, upstream);
+  set(upstream.dialect, table.choice<Dialect>("dialect", dialect_named, k_dialects));
+  read_keys(table, upstream);
+  read_proxy(table, upstream);
+  read_headers(table, upstream);
+  read_tls(table, upstream);
+  table.refuse("key", "is a list here; write keys = [\"env:NAME\"]");
+  table.finish();
+  return upstream;
+}
+
+}  // namespace
+
+std::string_view name(Dialect dialect) { return k_dialects[static_cast<std::size_t>(dialect)]; }
+
+void read_upstreams(TableReader& top, Config& config) {
+  const auto tables = top.tables("upstream");
+  if (tables.empty() && top.find("upstream") == nullptr) {
+    top.context().error({},
+                        "there is no [[upstream]]; write one:  [[upstream]]  name = \"relay\"  "
+                        "url = \"https://api.example.com/v1\"");
+  }
+  Names names("[[upstream]]");
+  for (const Node* node : tables) {
+    TableReader table(top.context(), *node, "[[upstream]]");
+    config.upstreams.push_back(read_upstream(table, names, tables.size() == 1));
+  }
+}
+
+}  // namespace outrigger::config
