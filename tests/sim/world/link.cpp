@@ -29,6 +29,7 @@ Link::Link(SimLoop& loop, Rng rng, std::shared_ptr<Site> site, LinkPlan plan, st
       plan_(plan),
       open_streams_(std::move(open_streams)),
       names_{std::move(client_name), std::move(server_name)} {
+  OR_CHECK(shape_.window > 0);
   Pipe& down = pipe_from(server);
   down.reset_after = plan.reset_down_after;
   down.stall_after = plan.stall_down_after;
@@ -200,6 +201,7 @@ void Link::arm_delivery(Side reader) {
 void Link::on_delivery(Side reader) {
   const std::shared_ptr<Link> self = shared_from_this();
   Pipe& pipe = pipe_from(other(reader));
+  OR_CHECK(ends_[reader].handler != nullptr);  // reading must be off while nobody listens
   if (pipe.inbox_bytes == 0) {
     pipe.eof_told = true;
     loop_.digest().add(Event::eof, loop_.now(), reader);

@@ -1,5 +1,7 @@
 #include "sim/world/link_plan.h"
 
+#include <algorithm>
+
 namespace outrigger::sim {
 namespace {
 
@@ -8,6 +10,20 @@ Duration draw_span(Rng& rng, Duration most) {
 }
 
 }  // namespace
+
+LinkShape LinkShape::any(Rng& rng) {
+  LinkShape shape;
+  // From 50 us to 100 ms, each order of magnitude alike.
+  shape.latency = std::chrono::microseconds(50) * (std::int64_t{1} << rng.below(11));
+  shape.jitter = rng.chance(0.5) ? Duration{} : shape.latency / 2;
+  if (rng.chance(0.25)) shape.bytes_per_second = 20'000 << rng.below(10);
+  // From one byte to 64 KiB.
+  shape.window = std::size_t{1} << rng.below(17);
+  // A narrow window on a long link moves nothing within any time limit.
+  if (shape.latency > std::chrono::milliseconds(1)) shape.window = std::max<std::size_t>(shape.window, 4096);
+  shape.chunking = true;
+  return shape;
+}
 
 LinkPlan LinkFaults::draw(Rng& rng) const {
   LinkPlan plan;

@@ -21,6 +21,9 @@ struct LinkShape {
   // Reads return what happens to be there: any number of bytes, split and merged without regard to writes. Off: everything
   // that has arrived is handed over in one piece.
   bool chunking = false;
+
+  // A healthy link of any kind: from a neighbour's to one across an ocean, wide or narrow, with chunking.
+  [[nodiscard]] static LinkShape any(Rng& rng);
 };
 
 // What becomes of the attempt to connect.
@@ -31,10 +34,10 @@ struct LinkPlan {
   ConnectFate connect = ConnectFate::accepted;
   bool tls_fails = false;
   // The receiver gets exactly this many bytes; the next one breaks the connection for both.
-  std::optional<std::uint64_t> reset_down_after;
-  std::optional<std::uint64_t> reset_up_after;
+  std::optional<std::uint64_t> reset_down_after{};
+  std::optional<std::uint64_t> reset_up_after{};
   // After this many bytes down, nothing is delivered in that direction for stall_for.
-  std::optional<std::uint64_t> stall_down_after;
+  std::optional<std::uint64_t> stall_down_after{};
   Duration stall_for{};
   // Bytes down are handed over one by one, this far apart. Zero: not at all.
   Duration drip_every{};

@@ -29,7 +29,7 @@ struct RedisFaults {
 
 struct RedisAccess {
   std::string user = "default";
-  std::string password;  // empty: nobody needs to say who he is
+  std::string password{};  // empty: nobody needs to say who he is
 };
 
 class RedisServer {

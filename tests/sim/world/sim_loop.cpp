@@ -20,13 +20,22 @@ constexpr std::uint64_t k_callbacks_at_one_time_max = 1'000'000;
 class SimLoop::SimWork : public io::Work {
  public:
   SimWork(SimLoop& loop, Duration job_delay, Duration done_delay, io::Callback job, io::Callback done)
-      : loop_(loop), done_delay_(done_delay), job_(std::move(job)), done_(std::move(done)) {
-    timer_ = loop_.after(job_delay, [this] { run_job(); });
+      : loop_(loop),
+        job_at_(loop.now() + job_delay),
+        done_delay_(done_delay),
+        job_(std::move(job)),
+        done_(std::move(done)),
+        timer_(loop.at(job_at_, [this] { run_job(); })) {}
+  ~SimWork() override {
+    if (!begun_ && loop_.rng_.chance(0.5)) loop_.adopt(job_at_, std::move(job_), std::move(done_));
   }
+  SimWork(const SimWork&) = delete;
+  SimWork& operator=(const SimWork&) = delete;
 
  private:
   void run_job() {
     loop_.digest_.add(Event::work_begun, loop_.now());
+    begun_ = true;
     job_();
     timer_ = loop_.after(done_delay_, [this] { run_done(); });
   }
@@ -39,7 +48,9 @@ class SimLoop::SimWork : public io::Work {
   }
 
   SimLoop& loop_;
+  MonoTime job_at_;
   Duration done_delay_;
+  bool begun_ = false;
   io::Callback job_;
   io::Callback done_;
   io::Timer timer_;
@@ -53,8 +64,11 @@ SimLoop::SimLoop(std::uint64_t seed)
 SimLoop::~SimLoop() {
   // Closures may own handles that cancel timers, so they go one by one while the queue is whole. What they set is dropped too.
   in_callback_ = true;
-  while (timers_.size() > 0) io::Callback dropped = timers_.take_due(MonoTime::max());
-  bury();
+  // Burying may cancel timers and drop closures that retire more.
+  while (timers_.size() > 0 || !graveyard_.empty()) {
+    bury();
+    io::Callback dropped = timers_.take_due(MonoTime::max());
+  }
 }
 
 WallTime SimLoop::wall_now() const {
@@ -130,6 +144,12 @@ bool SimLoop::run_next(MonoTime until) {
   bury();
   in_callback_ = false;
   return true;
+}
+
+// `done` will not run, but it lives as long as the job: the job may read what it owns.
+void SimLoop::adopt(MonoTime when, io::Callback job, io::Callback done) {
+  std::erase_if(orphans_, [](const io::Timer& timer) { return !timer.pending(); });
+  orphans_.push_back(at(when, [its_job = std::move(job), its_done = std::move(done)]() mutable { its_job(); }));
 }
 
 void SimLoop::bury() {

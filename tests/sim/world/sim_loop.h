@@ -25,8 +25,8 @@ class SimLoop : public io::Loop {
   [[nodiscard]] MonoTime now() const override { return now_; }
   [[nodiscard]] WallTime wall_now() const override;
   [[nodiscard]] io::Timer at(MonoTime when, io::Callback callback) override;
-  // The job runs on this thread after a random delay of at most work_delay_max, `done` after another one. Unlike in the pool,
-  // a job whose handle is destroyed before it began does not run at all.
+  // The job runs on this thread after a random delay below work_delay_max, `done` after another one. A job whose handle is
+  // destroyed before it began runs all the same half of the times: in the pool it may have begun.
   [[nodiscard]] std::unique_ptr<io::Work> work(io::Callback job, io::Callback done) override;
 
   // Runs the next callback, moving time to it. False: no timer is set, nothing was done.
@@ -54,10 +54,12 @@ class SimLoop : public io::Loop {
   void retire_erased(std::shared_ptr<void> object) override;
   bool run_next(MonoTime until);
   void bury();
+  void adopt(MonoTime when, io::Callback job, io::Callback done);
 
   io::TimerQueue timers_;
   std::vector<std::shared_ptr<void>> graveyard_;
-  io::Timer bury_later_;  // set when something is retired outside a callback
+  std::vector<io::Timer> orphans_;  // jobs whose handle is gone
+  io::Timer bury_later_;            // set when something is retired outside a callback
   Rng rng_;
   Digest digest_;
   MonoTime now_;

@@ -89,8 +89,12 @@ class SimNet::Connecting : public io::Pending {
     net_.remember(to_, link_);
     step_ = loop().at(link_->arrival(), [this] { on_done(); });
     if (door->tls) {
-      link_->await_tls([door, link = std::weak_ptr<Link>(link_)] {
-        if (const std::shared_ptr<Link> alive = link.lock()) door->accepted(alive->open(Link::server));
+      link_->await_tls([waiting = std::weak_ptr<Door>(door), travelling = std::weak_ptr<Link>(link_)] {
+        const std::shared_ptr<Link> link = travelling.lock();
+        if (link == nullptr) return;
+        const std::shared_ptr<Door> still_open = waiting.lock();
+        if (still_open == nullptr) return link->cut();
+        still_open->accepted(link->open(Link::server));
       });
       return;
     }

@@ -21,7 +21,7 @@ class SimRedis {
  public:
   struct Options {
     io::Address address{"redis", 6379, false};
-    RedisAccess access;
+    RedisAccess access{};
     bool tls = false;
   };
 
