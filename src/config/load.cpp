@@ -10,6 +10,16 @@
 namespace outrigger::config {
 namespace {
 
+// Where the first upstream with keys says so.
+Place place_of_keys(TableReader& top) {
+  const Member* upstreams = top.find("upstream");
+  if (upstreams == nullptr) return {};
+  for (const Node& upstream : upstreams->value.items) {
+    if (const Member* keys = upstream.find("keys")) return keys->place;
+  }
+  return {};
+}
+
 // Keys that outrigger puts in for its clients are money.
 void check_open_door(TableReader& top, const Config& config) {
   std::string error;
@@ -17,12 +27,10 @@ void check_open_door(TableReader& top, const Config& config) {
   if (!llm || llm->loopback || !config.clients.empty()) return;
   for (const Upstream& upstream : config.upstreams) {
     if (upstream.keys.empty()) continue;
-    const Member* listen = top.find("listen");
-    const Member* address = listen == nullptr ? nullptr : listen->value.find("llm");
     top.context().warning(
-        address == nullptr ? Place{} : address->place,
-        fmt::format("ANYBODY who reaches {} spends the keys of the upstream `{}`: there is no [[client]]. Add one "
-                    "per caller, or listen on 127.0.0.1 or a network that only Dify is on",
+        place_of_keys(top),
+        fmt::format("ANYBODY who reaches {} spends the keys of the upstream `{}`, because there is no [[client]]; add one "
+                    "per caller, or listen on 127.0.0.1 or on a network that only Dify is on",
                     config.listen.llm, upstream.name));
     return;
   }
@@ -30,7 +38,7 @@ void check_open_door(TableReader& top, const Config& config) {
 
 Config read_config(Context& context, const Node& root) {
   Config config;
-  TableReader top(context, root, "the top of the file");
+  TableReader top(context, root, "the top level");
   read_edge(top, config);
   read_cache(top, config);
   read_redis(top, config);

@@ -42,7 +42,9 @@ const Upstream* named_upstream(Context& context, const Config& config, Place pla
   const Upstream* upstream = config.upstream_named(name);
   if (upstream != nullptr) return upstream;
   std::vector<std::string_view> names;
-  for (const Upstream& known : config.upstreams) names.push_back(known.name);
+  for (const Upstream& known : config.upstreams) {
+    if (!known.name.empty()) names.push_back(known.name);
+  }
   std::string hint = did_you_mean(name, names);
   if (hint.empty() && names.empty()) hint = "; there is no [[upstream]] yet";
   if (hint.empty()) {

@@ -31,10 +31,24 @@ std::string upstream_text(const Upstream& upstream) {
   return text;
 }
 
+std::string_view sharing(Scope scope) {
+  switch (scope) {
+    case Scope::credential:
+      return "shared per credential";
+    case Scope::app:
+      return "shared per app";
+    case Scope::user:
+      return "shared per user";
+    case Scope::global:
+      return "shared by all";
+  }
+  return {};
+}
+
 std::string cache_text(const Cache& cache) {
   if (cache.mode == CacheMode::off) return "off";
-  return fmt::format("{}, for {}, normalised {}, shared per {}, {} of memory{}", name(cache.mode),
-                     format_duration(cache.ttl), name(cache.normalise), name(cache.scope), format_size(cache.memory),
+  return fmt::format("{}, answers live {}, normalised {}, {}, {} of memory{}", name(cache.mode), format_duration(cache.ttl),
+                     name(cache.normalise), sharing(cache.scope), format_size(cache.memory),
                      cache.stale_if_error > 0s
                          ? fmt::format(", {} longer when all else fails", format_duration(cache.stale_if_error))
                          : std::string());
@@ -43,9 +57,9 @@ std::string cache_text(const Cache& cache) {
 std::string policy_text(const CachePolicy& policy) {
   std::string text;
   if (policy.mode) text += fmt::format(", cache {}", name(*policy.mode));
-  if (policy.ttl) text += fmt::format(", for {}", format_duration(*policy.ttl));
+  if (policy.ttl) text += fmt::format(", answers live {}", format_duration(*policy.ttl));
   if (policy.normalise) text += fmt::format(", normalised {}", name(*policy.normalise));
-  if (policy.scope) text += fmt::format(", shared per {}", name(*policy.scope));
+  if (policy.scope) text += fmt::format(", {}", sharing(*policy.scope));
   return text;
 }
 

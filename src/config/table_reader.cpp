@@ -12,8 +12,45 @@
 namespace outrigger::config {
 namespace {
 
-// Keys of the file's top level: TOML puts a key below a [table] line into that table, which surprises people.
-constexpr std::array<std::string_view, 2> k_top_level{"drain", "admin_token"};
+// Where keys belong that people look for in the wrong table. TOML puts a key below a [table] line into that table, and one above
+// the first line into none.
+struct Home {
+  std::string_view key, place;
+};
+constexpr std::array k_homes{
+    Home{"drain", "at the top of the file, before the first [table]"},
+    Home{"admin_token", "at the top of the file, before the first [table]"},
+    Home{"llm", "in [listen]"},
+    Home{"admin", "in [listen]"},
+    Home{"ttl", "in [cache]"},
+    Home{"mode", "in [cache]"},
+    Home{"normalise", "in [cache]"},
+    Home{"scope", "in [cache]"},
+    Home{"memory", "in [cache]"},
+    Home{"max_temperature", "in [cache]"},
+    Home{"stale_if_error", "in [cache]"},
+    Home{"secret", "in [cache]"},
+    Home{"epoch", "in [cache]"},
+    Home{"body", "in [limits]"},
+    Home{"connections", "in [limits]"},
+    Home{"url", "in [[upstream]]"},
+    Home{"keys", "in [[upstream]]"},
+    Home{"dialect", "in [[upstream]]"},
+    Home{"proxy", "in [[upstream]]"},
+    Home{"fallback", "in [[model]]"},
+    Home{"concurrency", "in [[model]]"},
+    Home{"retry", "in [[model]]"},
+    Home{"breaker", "in [[model]]"},
+    Home{"price", "in [[model]]"},
+    Home{"timeout", "in [[model]]"},
+};
+
+std::string home_of(std::string_view key) {
+  for (const Home& home : k_homes) {
+    if (home.key == key) return fmt::format("; it belongs {}", home.place);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -218,10 +255,9 @@ void TableReader::finish() {
   for (const Member& member : table_.members) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;
     if (std::find(refused_.begin(), refused_.end(), member.key) != refused_.end()) continue;
-    std::string hint = did_you_mean(member.key, known_);
-    if (hint.empty() && std::find(k_top_level.begin(), k_top_level.end(), member.key) != k_top_level.end()) {
-      hint = "; it belongs at the top of the file, before the first [table]";
-    }
+    // An exact word in the wrong place says more than a similar one in the right place.
+    std::string hint = home_of(member.key);
+    if (hint.empty()) hint = did_you_mean(member.key, known_);
     if (hint.empty()) hint = fmt::format("; known here are {}", fmt::join(known_, ", "));
     context_.error(member.place, fmt::format("unknown key `{}` in {}{}", member.key, where_, hint));
   }

@@ -67,6 +67,7 @@ void read_name(TableReader& table, Upstream& upstream, Names& names, bool only_o
     return;
   }
   table.rename(fmt::format("[[upstream]] `{}`", name->value));
+  upstream.name = name->value;  // refused or not: what names it elsewhere need not be reported as well
   if (!is_name(name->value)) {
     table.context().error(name->place,
                           fmt::format("`name` takes letters, digits, `-`, `_` and `.`, begins with a letter or digit "
@@ -77,8 +78,8 @@ void read_name(TableReader& table, Upstream& upstream, Names& names, bool only_o
                           fmt::format("`name` cannot be \"{0}\", because paths of the API begin with /{0}; write another "
                                       "such as \"relay\"",
                                       name->value));
-  } else if (names.add(table.context(), *name, "name")) {
-    upstream.name = name->value;
+  } else {
+    names.add(table.context(), *name, "name");
   }
 }
 

@@ -14,17 +14,17 @@ struct AccessRecord {
   WallTime time{};
   std::string_view request_id, door, client, peer, method, path;  // path: no query
   std::string_view model, upstream, served_by, route;
-  std::string_view cache;          // hit, stale, coalesced, miss, bypass, observe
-  std::string_view cache_reason;   // BypassReason or NoStoreReason
-  std::string_view error;          // ErrorCode, or empty
+  std::string_view cache;         // hit, stale, coalesced, miss, bypass, observe
+  std::string_view cache_reason;  // BypassReason or NoStoreReason
+  std::string_view error;         // ErrorCode, or empty
   int status = 0;
   int attempts = 0;
   bool stream = false;
   std::uint64_t request_bytes = 0, response_bytes = 0;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   double saved_usd = 0;
-  Duration duration{};             // request head to last byte of the answer
-  Duration first_byte{};           // request head to first byte of the answer; 0: none was sent
+  Duration duration{};    // request head to last byte of the answer
+  Duration first_byte{};  // request head to first byte of the answer; 0: none was sent
 };
 
 // `line` with a newline at its end, appended to `out`. Empty members and zeros are left out.

@@ -82,6 +82,7 @@ class Registry {
 
  private:
   struct Impl;
+  static void append_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,140 @@
+// [[client]]: who may come in. [[app]]: refused, with its door.
+#include "config/sections.h"
+
+#include <fmt/format.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+
+namespace outrigger::config {
+namespace {
+
+constexpr std::size_t k_max_name = 64;
+constexpr std::size_t k_max_patterns = 256;
+constexpr std::size_t k_digest_digits = 64;  // SHA-256 in hex
+constexpr std::string_view k_digest_prefix = "sha256:";
+
+bool is_client_name(std::string_view name) {
+  return name.size() <= k_max_name &&
+         std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos; }
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+// The digest of the client's key: written as such, or made here. nullopt: an error has been noted.
+std::optional<std::string> digest_of(Context& context, const Text& key) {
+  std::string_view text = key.value;
+  const bool is_marked = text.starts_with(k_digest_prefix);
+  if (is_marked) text.remove_prefix(k_digest_prefix.size());
+  const bool is_digest = text.size() == k_digest_digits && is_hex(text);
+  if (is_marked && !is_digest) {
+    context.error(key.place, R"("sha256:" is followed by 64 hex digits; `printf %s "$KEY" | sha256sum` prints them)");
+    return std::nullopt;
+  }
+  if (is_digest && !is_marked) {
+    // `openssl rand -hex 32` makes keys that look just like digests.
+    context.warning(key.place,
+                    "`key` has 64 hex digits and is taken for the SHA-256 of the client's key; write \"sha256:\" in front "
+                    "to say so, or use a key of another length if this is the key itself");
+  }
+  if (is_digest) return lower(text);
+  const bool usable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (usable) return sha256_hex(text);
+  context.error(key.place, "`key` must be one line of visible ASCII characters without blanks; write the key alone");
+  return std::nullopt;
+}
+
+void read_client_key(TableReader& table, const Config& config, Client& client) {
+  const auto key = table.text("key");
+  if (!key) {
+    if (table.find("key") == nullptr) {
+      table.context().error(table.place(),
+                            fmt::format("{} needs a `key`; write one such as \"env:SUPPORT_KEY\"", table.where()));
+    }
+    return;
+  }
+  client.key = key->secret();
+  const auto digest = digest_of(table.context(), *key);
+  if (!digest) return;
+  for (const Client& other : config.clients) {
+    if (other.key_digest != *digest) continue;
+    table.context().error(
+        key->place, fmt::format("{} has the same key as [[client]] `{}`; give each its own", table.where(), other.name));
+    return;
+  }
+  client.key_digest = *digest;
+}
+
+void read_client_name(TableReader& table, Names& names, Client& client) {
+  const auto name = table.literal("name");
+  if (!name) {
+    if (table.find("name") == nullptr) {
+      table.context().error(table.place(), R"([[client]] needs a `name` such as "support-desk": it stands in the log)");
+    }
+    return;
+  }
+  table.rename(fmt::format("[[client]] `{}`", name->value));
+  if (!is_client_name(name->value)) {
+    table.context().error(
+        name->place, fmt::format("`name` has at most {} bytes and no control characters; write a shorter one", k_max_name));
+  } else if (names.add(table.context(), *name, "name")) {
+    client.name = name->value;
+  }
+}
+
+void read_client_models(TableReader& table, Client& client) {
+  for (const Text& pattern : table.texts("models", true)) client.models.push_back(pattern.value);
+  const Member* models = table.find("models");
+  if (models == nullptr || models->value.kind != Node::Kind::array) return;
+  if (models->value.items.empty() || client.models.size() > k_max_patterns) {
+    table.context().error(models->value.place,
+                          fmt::format("`models` takes from 1 to {} patterns; write [\"*\"] or leave it out to "
+                                      "allow all",
+                                      k_max_patterns));
+  }
+}
+
+}  // namespace
+
+std::string sha256_hex(std::string_view text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  std::string hex;
+  hex.reserve(k_digest_digits);
+  for (const unsigned char byte : digest) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
+}
+
+void read_clients(TableReader& top, Config& config) {
+  Names names("[[client]]");
+  for (const Node* node : top.tables("client")) {
+    TableReader table(top.context(), *node, "[[client]]");
+    Client client;
+    read_client_name(table, names, client);
+    read_client_key(table, config, client);
+    read_client_models(table, client);
+    for (const std::string_view key : {"budget", "rate", "concurrency", "queue"}) {
+      table.refuse(key, "is not enforced in this version, and money must not look protected when it is not; take it out");
+    }
+    table.finish();
+    config.clients.push_back(std::move(client));
+  }
+  if (const Member* app = top.find("app")) {
+    const bool is_list = app->value.kind == Node::Kind::array && !app->value.items.empty();
+    top.context().error(is_list ? app->value.items.front().place : app->place,
+                        "[[app]] is for the dify door, which is not part of this version; take it out");
+  }
+}
+
+}  // namespace outrigger::config

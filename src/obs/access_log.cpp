@@ -1,0 +1,179 @@
+#include "obs/access_log.h"
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+
+#include "obs/utf8.h"
+
+namespace outrigger::obs {
+namespace {
+
+// A path may be as long as the header limit; a line of the log should stay readable and below the 4 KiB that pipes keep whole.
+constexpr std::size_t k_max_field = 512;
+
+void append_escaped(std::string& out, char c) {
+  constexpr char digits[] = "0123456789abcdef";
+  switch (c) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
+  }
+  out += "\\u00";
+  out += digits[static_cast<unsigned char>(c) >> 4];
+  out += digits[static_cast<unsigned char>(c) & 15];
+}
+
+bool is_plain(unsigned char c) { return c >= ' ' && c != '"' && c != '\\' && c < 0x7f; }
+
+void append_text(std::string& out, std::string_view text) {
+  text = utf8_prefix(text, k_max_field);
+  while (!text.empty()) {
+    std::size_t plain = 0;
+    while (plain < text.size() && is_plain(static_cast<unsigned char>(text[plain]))) ++plain;
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) return;
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (length == 1) {
+      append_escaped(out, text.front());
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+}
+
+void append_digits(std::string& out, std::uint64_t value, std::size_t width) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  const auto length = static_cast<std::size_t>(end - digits);
+  if (length < width) out.append(width - length, '0');
+  out.append(digits, length);
+}
+
+// RFC 3339, UTC, milliseconds.
+void append_time(std::string& out, WallTime time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const auto millis = static_cast<std::uint64_t>((time - day).count());
+  append_digits(out, static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.month()), 2);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append_digits(out, millis / 3'600'000, 2);
+  out += ':';
+  append_digits(out, millis / 60'000 % 60, 2);
+  out += ':';
+  append_digits(out, millis / 1000 % 60, 2);
+  out += '.';
+  append_digits(out, millis % 1000, 3);
+  out += 'Z';
+}
+
+// One JSON object, written member by member.
+class Line {
+ public:
+  explicit Line(std::string& out) : out_(out) { out_ += '{'; }
+  void text(std::string_view key, std::string_view value) {
+    if (value.empty()) return;
+    name(key);
+    out_ += '"';
+    append_text(out_, value);
+    out_ += '"';
+  }
+  void time(std::string_view key, WallTime value) {
+    name(key);
+    out_ += '"';
+    append_time(out_, value);
+    out_ += '"';
+  }
+  void count(std::string_view key, std::uint64_t value) {
+    if (value == 0) return;
+    name(key);
+    append_digits(out_, value, 1);
+  }
+  // Milliseconds with three places: what people compare, as finely as anybody needs.
+  void duration(std::string_view key, Duration value) {
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(value).count();
+    if (micros <= 0) return;
+    name(key);
+    append_digits(out_, static_cast<std::uint64_t>(micros) / 1000, 1);
+    out_ += '.';
+    append_digits(out_, static_cast<std::uint64_t>(micros) % 1000, 3);
+  }
+  void number(std::string_view key, double value) {
+    if (value == 0 || !std::isfinite(value)) return;
+    name(key);
+    char digits[40];
+    const auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 9).ptr;
+    out_.append(digits, end);
+  }
+  void yes(std::string_view key, bool value) {
+    if (!value) return;
+    name(key);
+    out_ += "true";
+  }
+  void end() { out_ += "}\n"; }
+
+ private:
+  void name(std::string_view key) {
+    out_ += first_ ? "\"" : ",\"";
+    first_ = false;
+    out_ += key;
+    out_ += "\":";
+  }
+  std::string& out_;
+  bool first_ = true;
+};
+
+}  // namespace
+
+void write_json(const AccessRecord& record, std::string& out) {
+  Line line(out);
+  line.time("time", record.time);
+  line.text("request_id", record.request_id);
+  line.text("door", record.door);
+  line.text("client", record.client);
+  line.text("peer", record.peer);
+  line.text("method", record.method);
+  line.text("path", record.path);
+  line.text("route", record.route);
+  line.text("model", record.model);
+  line.text("upstream", record.upstream);
+  line.text("served_by", record.served_by);
+  line.text("cache", record.cache);
+  line.text("cache_reason", record.cache_reason);
+  line.text("error", record.error);
+  line.count("status", static_cast<std::uint64_t>(record.status < 0 ? 0 : record.status));
+  line.count("attempts", static_cast<std::uint64_t>(record.attempts < 0 ? 0 : record.attempts));
+  line.yes("stream", record.stream);
+  line.count("request_bytes", record.request_bytes);
+  line.count("response_bytes", record.response_bytes);
+  line.count("prompt_tokens", record.prompt_tokens);
+  line.count("completion_tokens", record.completion_tokens);
+  line.number("saved_usd", record.saved_usd);
+  line.duration("duration_ms", record.duration);
+  line.duration("first_byte_ms", record.first_byte);
+  line.end();
+}
+
+}  // namespace outrigger::obs
