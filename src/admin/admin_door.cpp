@@ -1,0 +1,110 @@
+#include "admin/admin_door.h"
+
+#include <openssl/crypto.h>
+
+#include "admin/admin_flow.h"
+#include "admin/json.h"
+#include "providers/answer.h"
+
+namespace outrigger::admin {
+namespace {
+
+void describe_totals(Json& json, Json::Value object, const obs::Savings::Totals& totals) {
+  json.put(object, "requests", totals.requests);
+  json.put(object, "prompt_tokens", totals.prompt_tokens);
+  json.put(object, "completion_tokens", totals.completion_tokens);
+  json.put(object, "usd", totals.usd);
+}
+
+}  // namespace
+
+AdminDoor::AdminDoor(io::World world, proxy::LlmDoor& door, obs::Registry& registry, AdminHooks hooks, std::string version)
+    : world_(world),
+      door_(door),
+      registry_(registry),
+      hooks_(std::move(hooks)),
+      version_(std::move(version)),
+      started_(world.loop.wall_now()) {}
+
+std::unique_ptr<http::ExchangeHandler> AdminDoor::on_request(http::Exchange& exchange) {
+  return std::make_unique<AdminFlow>(*this, exchange);
+}
+
+http::Acceptor::ErrorBody AdminDoor::on_refused(ErrorCode code) {
+  return {"application/json", providers::error_body(chat::Endpoint::other, code)};
+}
+
+bool AdminDoor::may_enter(const http::RequestHead& request, std::string_view path) const {
+  if (path == "/healthz" || path == "/readyz" || path == "/metrics") return true;
+  if (const auto origin = request.headers.get("origin")) {
+    const std::size_t scheme = origin->find("://");
+    const std::string_view authority = scheme == std::string_view::npos ? *origin : origin->substr(scheme + 3);
+    if (authority != request.headers.get("host").value_or("")) return false;
+  }
+  if (open_) return true;
+  if (token_.empty()) return false;
+  const std::string_view presented =
+      request.headers.get("x-outrigger-admin-token").value_or(proxy::presented_key(request.headers));
+  return presented.size() == token_.size() && CRYPTO_memcmp(presented.data(), token_.data(), token_.size()) == 0;
+}
+
+std::string AdminDoor::status_json() const {
+  Json json;
+  const Json::Value root = json.root();
+  json.put(root, "version", version_);
+  json.put(root, "ready", hooks_.is_ready());
+  json.put(root, "uptime_seconds", seconds(world_.loop.wall_now() - started_));
+
+  const cache::StoreStats stats = door_.store().stats();
+  const Json::Value cache = json.object(root, "cache");
+  const config::Cache& policy = door_.snapshot()->config().cache;
+  json.put(cache, "mode", name(policy.mode));
+  json.put(cache, "normalise", name(policy.normalise));
+  json.put(cache, "scope", name(policy.scope));
+  json.put(cache, "ttl_seconds", seconds(policy.ttl));
+  const Json::Value memory = json.object(cache, "memory");
+  json.put(memory, "entries", static_cast<std::uint64_t>(stats.entries));
+  json.put(memory, "bytes", static_cast<std::uint64_t>(stats.bytes));
+  json.put(memory, "capacity", static_cast<std::uint64_t>(stats.capacity));
+  json.put(memory, "evictions", stats.evictions);
+  const Json::Value redis = json.object(cache, "redis");
+  json.put(redis, "configured", stats.redis_configured);
+  json.put(redis, "up", stats.redis_up);
+  json.put(redis, "hits", stats.redis_hits);
+  json.put(redis, "misses", stats.redis_misses);
+  json.put(redis, "errors", stats.redis_errors);
+  json.put(redis, "timeouts", stats.redis_timeouts);
+  json.put(redis, "writes", stats.redis_writes);
+  json.put(redis, "dropped", stats.redis_dropped);
+  json.put(redis, "rubbish", stats.redis_rubbish);
+  json.put(redis, "last_error", stats.redis_last_error);
+
+  const Json::Value fills = json.object(root, "in_flight");
+  json.put(fills, "upstream_calls", static_cast<std::uint64_t>(door_.fills().size()));
+  json.put(fills, "recorded_bytes", static_cast<std::uint64_t>(door_.fills().recorded_bytes()));
+
+  const obs::Savings& saved = door_.metrics().savings();
+  const Json::Value savings = json.object(root, "savings");
+  describe_totals(json, savings, saved.total());
+  for (const obs::SavedBy by : {obs::SavedBy::hit, obs::SavedBy::coalesced, obs::SavedBy::stale}) {
+    describe_totals(json, json.object(savings, obs::name(by).data()), saved.total(by));
+  }
+  const Json::Value models = json.array(savings, "models");
+  for (const obs::Savings::Row& row : saved.by_model(20)) {
+    const Json::Value object = json.append_object(models);
+    json.put(object, "model", row.model);
+    describe_totals(json, object, row.totals);
+  }
+
+  const Json::Value targets = json.array(root, "targets");
+  for (const proxy::Target& target : door_.snapshot()->targets()) {
+    const Json::Value object = json.append_object(targets);
+    json.put(object, "name", target.upstream->name);
+    json.put(object, "host", target.host);
+    json.put(object, "dialect", config::name(target.upstream->dialect));
+    json.put(object, "keys", static_cast<std::uint64_t>(target.upstream->keys.size()));
+  }
+  return json.text();
+}
+
+}  // namespace outrigger::admin

@@ -1,0 +1,194 @@
+#include "admin/admin_flow.h"
+
+#include <yyjson.h>
+
+#include <array>
+
+#include "admin/json.h"
+
+namespace outrigger::admin {
+namespace {
+
+constexpr std::string_view k_places =
+    "GET /healthz, /readyz, /metrics, /api/status; POST /api/explain?path=/v1/chat/completions, /api/cache/purge, "
+    "/api/reload, /api/drain";
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = i + 2 < text.size() && text[i] == '%' ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low >= 0) {
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      decoded += text[i];
+    }
+  }
+  return decoded;
+}
+
+// The value of `name` in a query string, decoded.
+std::string query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return percent_decoded(pair.substr(equals + 1));
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return {};
+}
+
+// The purge request, or in `problem` what is wrong with it.
+cache::PurgeFilter purge_filter(std::string_view body, bool& dry_run, std::string& problem) {
+  cache::PurgeFilter filter;
+  const std::unique_ptr<yyjson_doc, void (*)(yyjson_doc*)> document(yyjson_read(body.data(), body.size(), 0), yyjson_doc_free);
+  yyjson_val* root = yyjson_doc_get_root(document.get());
+  if (!yyjson_is_obj(root)) {
+    problem = R"(Send a JSON object, such as {"model": "gpt-4o", "dry_run": true} or {"all": true}.)";
+    return filter;
+  }
+  std::size_t i = 0;
+  std::size_t count = 0;
+  yyjson_val* name_value = nullptr;
+  yyjson_val* value = nullptr;
+  yyjson_obj_foreach(root, i, count, name_value, value) {
+    const std::string_view name(yyjson_get_str(name_value), yyjson_get_len(name_value));
+    const bool is_text = yyjson_is_str(value);
+    const std::string text = is_text ? std::string(yyjson_get_str(value), yyjson_get_len(value)) : std::string();
+    if (name == "dry_run" && yyjson_is_bool(value)) {
+      dry_run = yyjson_get_bool(value);
+    } else if (name == "all" && yyjson_is_bool(value)) {
+      filter.all = yyjson_get_bool(value);
+    } else if (name == "model" && is_text) {
+      filter.model = text;
+    } else if (name == "route" && is_text) {
+      filter.route = text;
+    } else if (name == "tag" && is_text) {
+      filter.tag = text;
+    } else if (name == "key" && is_text) {
+      filter.key = chat::key_from_hex(text);
+      if (!filter.key) problem = "`key` must be the 64 hex digits that /api/explain shows.";
+    } else {
+      problem = "Unknown member or wrong type: `" + std::string(name.substr(0, 40)) +
+                "`. Known: model, route, tag, key (texts), all, dry_run (true or false).";
+    }
+  }
+  if (problem.empty() && !filter.all && !filter.model && !filter.route && !filter.tag && !filter.key) {
+    problem = R"(Say what to purge: "model", "route", "tag", "key" or "all": true.)";
+  }
+  return filter;
+}
+
+}  // namespace
+
+void AdminFlow::on_body_end() {
+  const http::RequestHead& request = exchange_.request();
+  const http::Target target = http::split_target(request.target);
+  if (!door_.may_enter(request, target.path)) {
+    return refuse(ErrorCode::unauthorized,
+                  "This address needs the admin token: send `Authorization: Bearer <admin_token>`, and set `admin_token` in "
+                  "the configuration. Web pages of other origins may not come in.");
+  }
+  if (request.method == "GET" || request.method == "HEAD") return get(target.path);
+  if (request.method == "POST") return post(target);
+  refuse(ErrorCode::method_not_allowed, std::string("Known: ") + std::string(k_places));
+}
+
+void AdminFlow::get(std::string_view path) {
+  if (path == "/healthz") return answer(200, "text/plain", "ok\n");
+  if (path == "/readyz") {
+    const bool ready = door_.hooks_.is_ready();
+    return answer(ready ? 200 : 503, "text/plain", ready ? "ready\n" : "not ready\n");
+  }
+  if (path == "/metrics") return answer(200, "text/plain; version=0.0.4; charset=utf-8", door_.registry_.expose());
+  if (path == "/api/status") return answer_json(200, door_.status_json());
+  refuse(ErrorCode::not_found, std::string("Known: ") + std::string(k_places));
+}
+
+void AdminFlow::post(const http::Target& target) {
+  if (target.path == "/api/explain") return explain(target.query);
+  if (target.path == "/api/cache/purge") return purge();
+  if (target.path == "/api/reload") {
+    const std::string problem = door_.hooks_.reload();
+    if (!problem.empty()) return refuse(ErrorCode::bad_config, problem);
+    return answer_json(200, "{\"reloaded\": true}\n");
+  }
+  if (target.path == "/api/drain") {
+    answer_json(202, "{\"draining\": true}\n");
+    return door_.hooks_.drain();
+  }
+  refuse(ErrorCode::not_found, std::string("Known: ") + std::string(k_places));
+}
+
+void AdminFlow::explain(std::string_view query) {
+  explained_target_ = query_value(query, "path");
+  if (explained_target_.empty()) explained_target_ = "/v1/chat/completions";
+  if (!explained_target_.starts_with('/')) explained_target_.insert(0, 1, '/');
+  const std::shared_ptr<const proxy::Snapshot> snapshot = door_.door_.snapshot();
+  Explanation explanation =
+      admin::explain(*snapshot, door_.door_.keys(), explained_target_, exchange_.request().headers, body_);
+  cache::Store& store = door_.door_.store();
+  std::vector<cache::EntryPtr> found;
+  bool all = true;
+  for (const cache::Store::Wanted& wanted : explanation.lookups) {
+    found.push_back(store.find_now(wanted.key, wanted.identity));
+    all = all && found.back() != nullptr;
+  }
+  const WallTime now = door_.world_.loop.wall_now();
+  if (all || !store.can_find_later()) return answer_json(200, to_json(explanation, found, &store, now));
+  auto wanted = explanation.lookups;
+  lookup_ = store.find_later(std::move(wanted), [this, snapshot, explanation = std::move(explanation), now](auto later) {
+    answer_json(200, to_json(explanation, later, &door_.door_.store(), now));
+  });
+}
+
+void AdminFlow::purge() {
+  bool dry_run = false;
+  std::string problem;
+  const cache::PurgeFilter filter = purge_filter(body_, dry_run, problem);
+  if (!problem.empty()) return refuse(ErrorCode::bad_request, problem);
+  if (!dry_run) door_.door_.fills().forbid_storing();
+  door_.door_.store().purge(filter, dry_run, [this, dry_run, alive = std::weak_ptr(alive_)](const cache::PurgeReport& report) {
+    if (alive.expired()) return;
+    Json json;
+    json.put(json.root(), "dry_run", dry_run);
+    json.put(json.root(), dry_run ? "matching" : "purged", static_cast<std::uint64_t>(std::max(report.memory, report.redis)));
+    json.put(json.root(), "memory", static_cast<std::uint64_t>(report.memory));
+    json.put(json.root(), "redis", static_cast<std::uint64_t>(report.redis));
+    json.put(json.root(), "redis_complete", report.redis_complete);
+    answer_json(200, json.text());
+  });
+}
+
+void AdminFlow::on_client_gone() {
+  lookup_.reset();
+  alive_.reset();
+}
+
+void AdminFlow::answer(int status, std::string_view content_type, std::string_view body) {
+  http::ResponseHead head;
+  head.status = status;
+  head.headers.add("Content-Type", content_type);
+  head.headers.add("Cache-Control", "no-store");
+  exchange_.respond_whole(head, Bytes::copy(body));
+}
+
+void AdminFlow::refuse(ErrorCode code, std::string_view message) {
+  Json json;
+  const Json::Value error = json.object(json.root(), "error");
+  json.put(error, "message", message);
+  json.put(error, "type", traits(code).type);
+  json.put(error, "code", traits(code).name);
+  answer_json(traits(code).status, json.text());
+}
+
+}  // namespace outrigger::admin

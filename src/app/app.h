@@ -1,0 +1,29 @@
+// App: puts the program together and takes it through its life: start, serve, reload, drain, stop. The only place that names
+// concrete classes.
+//
+//   starting ──sockets bound, secret agreed──► serving ──SIGTERM, SIGINT, /api/drain──► draining ──idle, or `drain` over──► end
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+
+namespace outrigger::app {
+
+struct ServeOptions {
+  std::string config_file;  // empty: `upstream` says it all
+  std::string upstream;
+  std::string listen;       // overrides [listen] llm
+  config::Environment environment;
+  std::string version;
+};
+
+// Reads the configuration, reports on it (standard error), and serves until told to stop. The exit code of the process:
+// 0 after a drain, 1 when the configuration or an address cannot be used.
+int serve(const ServeOptions& options);
+
+// Asks the running instance (its admin door, as the configuration names it) whether it is ready. 0: yes, 1: no.
+int health(const std::string& config_file, const config::Environment& environment);
+
+}  // namespace outrigger::app

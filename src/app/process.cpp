@@ -1,0 +1,37 @@
+#include "app/process.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "fmt/format.h"
+
+namespace outrigger::app {
+
+std::string raise_descriptor_limit(std::uint64_t connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  constexpr std::uint64_t k_spare = 64;  // log, Redis, admin, libraries
+  const std::uint64_t wanted = 2 * connections + k_spare;
+  if (limit.rlim_cur >= wanted) return {};
+  return fmt::format(
+      "only {} open files are allowed, but {} connections may need {}: raise the limit (ulimit -n, LimitNOFILE=) or lower "
+      "[limits] connections",
+      limit.rlim_cur, connections, wanted);
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace outrigger::app

@@ -1,0 +1,61 @@
+#include "app/settings.h"
+
+namespace outrigger::app {
+
+cache::StoreSettings store_settings(const config::Config& config) {
+  cache::StoreSettings settings;
+  settings.memory_bytes = config.cache.memory;
+  if (config.redis) {
+    cache::RedisSettings& redis = settings.redis.emplace();
+    redis.address = {config.redis->host, config.redis->port, false};
+    if (config.redis->tls) redis.tls = io::TlsClient{config.redis->host, config.redis->ca, true};
+    redis.user = config.redis->user;
+    redis.password = config.redis->password.text;
+    redis.database = config.redis->database;
+    redis.prefix = config.redis->prefix;
+    redis.timeout = config.redis->timeout;
+  }
+  return settings;
+}
+
+http::ServerLimits server_limits(const config::Config& config) {
+  http::ServerLimits limits;
+  limits.connections = config.limits.connections;
+  limits.header_bytes = config.limits.header;
+  limits.body_bytes = config.limits.body;
+  limits.header_timeout = config.limits.header_timeout;
+  limits.body_timeout = config.limits.body_timeout;
+  return limits;
+}
+
+http::ServerLimits admin_limits(const config::Config& config) {
+  http::ServerLimits limits = server_limits(config);
+  limits.connections = 64;
+  return limits;
+}
+
+std::optional<io::TlsServer> tls_settings(const config::Config& config) {
+  if (!config.listen.tls) return std::nullopt;
+  return io::TlsServer{config.listen.tls->cert.text, config.listen.tls->key.text};
+}
+
+std::string needs_restart(const config::Config& before, const config::Config& after) {
+  std::string words;
+  const auto name = [&words](std::string_view what, bool changed) {
+    if (!changed) return;
+    if (!words.empty()) words += ", ";
+    words += what;
+  };
+  name("[listen]", before.listen.llm != after.listen.llm || before.listen.admin != after.listen.admin);
+  name("cache.memory", before.cache.memory != after.cache.memory);
+  const auto redis_key = [](const config::Config& config) {
+    return config.redis ? config.redis->host + ":" + std::to_string(config.redis->port) + "/" +
+                              std::to_string(config.redis->database) + config.redis->prefix + config.redis->user +
+                              config.redis->password.text
+                        : std::string();
+  };
+  name("[redis]", redis_key(before) != redis_key(after));
+  return words;
+}
+
+}  // namespace outrigger::app

@@ -1,0 +1,19 @@
+// From the configuration's words to the settings that the rooms take.
+#pragma once
+
+#include "cache/store.h"
+#include "config/config.h"
+#include "http/server.h"
+
+namespace outrigger::app {
+
+cache::StoreSettings store_settings(const config::Config& config);
+http::ServerLimits server_limits(const config::Config& config);
+// The admin door's: small bodies, few connections.
+http::ServerLimits admin_limits(const config::Config& config);
+std::optional<io::TlsServer> tls_settings(const config::Config& config);
+
+// What a reload cannot change while running, in words; empty: nothing of the kind has changed.
+std::string needs_restart(const config::Config& before, const config::Config& after);
+
+}  // namespace outrigger::app

@@ -1,0 +1,94 @@
+#include "proxy/attempt.h"
+
+namespace outrigger::proxy {
+
+http::RequestHead outgoing_head(const http::RequestHead& from, const Destination& destination, std::size_t key_number) {
+  const config::Upstream& upstream = *destination.target->upstream;
+  http::RequestHead head;
+  head.method = from.method;
+  head.target = destination.place.path;
+  if (!destination.query.empty()) head.target.append("?").append(destination.query);
+  head.headers.add("Host", destination.target->host);
+  http::Headers passed = from.headers;
+  http::remove_hop_by_hop(passed);
+  const bool own_key = !upstream.keys.empty();
+  for (std::size_t i = 0; i < passed.size(); ++i) {
+    const auto [name, value] = passed[i];
+    const auto is = [name = name](std::string_view other) { return http::equal_ignoring_case(name, other); };
+    if (is("host") || is("content-length") || is("expect")) continue;
+    if (own_key && (is("authorization") || is("x-api-key") || is("api-key"))) continue;
+    // What steers Outrigger is not the provider's business.
+    if (name.size() > 12 && http::equal_ignoring_case(name.substr(0, 12), "x-outrigger-")) continue;
+    head.headers.add(name, value);
+  }
+  if (own_key) {
+    const std::string& key = upstream.keys[key_number % upstream.keys.size()].text;
+    if (upstream.dialect == config::Dialect::anthropic) {
+      head.headers.add("X-Api-Key", key);
+    } else {
+      head.headers.add("Authorization", "Bearer " + key);
+    }
+  }
+  for (const auto& [name, value] : upstream.headers) head.headers.set(name, value.text);
+  return head;
+}
+
+Attempt::Attempt(io::Loop& loop, http::Client& client, const Target& target, const config::Timeouts& limits,
+                 AttemptRequest request, AttemptHandler& handler)
+    : loop_(loop), limits_(limits), handler_(handler), streamed_answer_(request.streamed_answer) {
+  http::CallOptions options;
+  options.connect_timeout = limits.connect;
+  options.body = std::move(request.body);
+  options.streamed = request.streamed_body;
+  options.streamed_length = request.streamed_length;
+  call_ = client.start(target.origin, request.head, std::move(options), *this);
+  total_ = loop_.after(limits_.total, [this] { give_up(ErrorCode::total_timeout); });
+  if (streamed_answer_ && limits_.first_token) {
+    progress_ = loop_.after(*limits_.first_token, [this] { give_up(ErrorCode::first_token_timeout); });
+  }
+}
+
+void Attempt::read_body(bool on) {
+  if (on == reading_) return;
+  reading_ = on;
+  last_piece_ = loop_.now();
+  call_->read_body(on);
+}
+
+void Attempt::on_head(http::ResponseHead head) { handler_.on_attempt_head(std::move(head)); }
+
+void Attempt::on_body(const Bytes& data) {
+  const bool first = last_piece_ == MonoTime{};
+  last_piece_ = loop_.now();
+  if (first && streamed_answer_) {
+    progress_.cancel();
+    if (limits_.between_tokens) watch_for_stall();
+  }
+  handler_.on_attempt_body(data);
+}
+
+// One timer for the whole stream instead of one per piece: when it rings, it looks how long the last piece is ago.
+void Attempt::watch_for_stall() {
+  const MonoTime due = last_piece_ + *limits_.between_tokens;
+  progress_ = loop_.at(due, [this] {
+    if (!reading_) last_piece_ = loop_.now();
+    if (loop_.now() - last_piece_ >= *limits_.between_tokens) {
+      give_up(ErrorCode::stall_timeout);
+    } else {
+      watch_for_stall();
+    }
+  });
+}
+
+void Attempt::on_end() { handler_.on_attempt_end(); }
+void Attempt::on_error(Error error) { handler_.on_attempt_failed(std::move(error)); }
+void Attempt::on_drained() { handler_.on_attempt_drained(); }
+
+void Attempt::give_up(ErrorCode code) {
+  call_.reset();
+  total_.cancel();
+  progress_.cancel();
+  handler_.on_attempt_failed({code, {}});
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,185 @@
+// Fill: one answer being fetched, for everybody who waits for it. It looks into the second cache tier, calls upstream, records
+// what comes, judges whether it may be stored, and lets its readers pull from the recording, each from where it stands.
+//
+//   looking_up ──found fresh──────────────────────────────► complete (found() set)
+//       │ not found
+//   calling ──head──► answering ──end──► complete
+//       └────── error ──────┴─ error ──► failed          (or complete with a stale answer, when one is at hand)
+//
+// A Fill belongs to Fills, not to the request that began it: that client may leave and the others go on. When the last reader
+// leaves, the call upstream is cancelled. Requests that share nothing (pass-through, bypass) have a Fill of their own.
+//
+// Back-pressure. While the recording may still become a stored answer it is kept whole, up to max_entry. Otherwise only a
+// window is kept: the source is paused while the slowest reader is more than k_window behind, and a reader who holds up others
+// in this way for k_patience is cut off.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/store.h"
+#include "proxy/attempt.h"
+#include "proxy/embedding_batch.h"
+#include "proxy/recording.h"
+
+namespace outrigger::proxy {
+
+class Fill;
+class Fills;
+
+// A reader pulls: it is told that something changed and looks for itself. It may detach in the call.
+class FillReader {
+ public:
+  virtual void on_fill() = 0;
+  // How far it has read the recording; what lies before the slowest reader may be forgotten.
+  [[nodiscard]] virtual std::uint64_t position() const = 0;
+  // It held up others for too long and is cut off; it is detached already.
+  virtual void on_cut_off() = 0;
+  // The source's send buffer is empty again (for the reader that uploads).
+  virtual void on_upload_drained() = 0;
+
+ protected:
+  ~FillReader() = default;
+};
+
+struct FillOrder {
+  std::shared_ptr<const Snapshot> snapshot;  // keeps target and policy alive
+  const Target* target = nullptr;
+  config::Timeouts limits;
+  AttemptRequest request;
+  chat::Endpoint endpoint = chat::Endpoint::other;
+  bool include_usage = false;     // asked of the upstream
+  std::string served_by;
+
+  // Set when the answer may be stored.
+  struct Storing {
+    chat::Key key{};
+    std::string identity;
+    cache::Meta meta;             // stored_at and tokens are filled in at the end
+    std::uint64_t max_entry = 0;
+    std::uint32_t prompt_tokens_estimate = 0;
+    UsagePolicy usage = UsagePolicy::original;
+  };
+  std::optional<Storing> storing;
+  bool look_up = false;           // ask the second tier first
+  bool serve_found = true;        // false: observe mode, only note that it would have been a hit
+  std::optional<Duration> max_age;
+  cache::EntryPtr stale;          // for when the upstream fails
+  std::unique_ptr<EmbeddingBatch> batch;
+};
+
+class Fill final : public AttemptHandler {
+ public:
+  enum class State : unsigned char { looking_up, calling, answering, complete, failed };
+  static constexpr std::size_t k_window = 256 * 1024;   // a few round trips' worth of a fast link
+  static constexpr Duration k_patience = 5s;
+  // What is held of an answer that is not to be stored (and of a whole embeddings batch), to look into it or to deliver it in one.
+  static constexpr std::uint64_t k_unstored_max = 8u << 20;
+  static constexpr std::uint64_t k_batch_max = 64u << 20;
+
+  Fill(Fills& owner, FillOrder order);
+  ~Fill();
+  Fill(const Fill&) = delete;
+  Fill& operator=(const Fill&) = delete;
+
+  void attach(FillReader& reader);
+  void detach(FillReader& reader);  // destroys the Fill later, if nobody is left
+  // A reader that was behind has caught up: the source may go on.
+  void reader_advanced();
+
+  // The upload of the request that began it.
+  void write_body(const Bytes& data) { attempt_->write_body(data); }
+  void end_body() { attempt_->end_body(); }
+  [[nodiscard]] bool uploading() const { return attempt_ != nullptr; }
+  [[nodiscard]] std::size_t upload_unsent() const { return attempt_->unsent(); }
+
+  [[nodiscard]] State state() const { return state_; }
+  // The stored answer that ended the search; null: the answer came from upstream.
+  [[nodiscard]] const cache::EntryPtr& found() const { return found_; }
+  [[nodiscard]] bool found_is_stale() const { return found_is_stale_; }
+  [[nodiscard]] bool would_have_hit() const { return would_have_hit_; }
+
+  // From `answering` on.
+  [[nodiscard]] const http::ResponseHead& head() const { return head_; }
+  [[nodiscard]] bool answered_as_stream() const { return sse_; }
+  [[nodiscard]] const Recording& recording() const { return recording_; }
+  // Readers may read up to here: whole events of an understood stream, so that an error of ours can follow cleanly.
+  [[nodiscard]] std::uint64_t readable() const;
+  [[nodiscard]] const std::vector<providers::Event>* events() const { return reader_ ? &reader_->events() : nullptr; }
+  // The recording is complete so far and will stay so: a blocking answer can be held until it is whole.
+  [[nodiscard]] bool kept_whole() const { return kept_whole_; }
+
+  // When `complete`.
+  [[nodiscard]] const std::optional<Bytes>& assembled() const { return assembled_; }  // embeddings: put together from parts
+  [[nodiscard]] const std::optional<providers::Answer>& answer() const { return answer_; }
+  [[nodiscard]] const cache::EntryPtr& entry() const { return entry_; }  // what was stored
+  [[nodiscard]] std::optional<chat::NoStoreReason> not_stored() const { return not_stored_; }
+  [[nodiscard]] std::optional<providers::Usage> usage() const;
+
+  // When `failed`.
+  [[nodiscard]] const Error& error() const { return error_; }
+
+  [[nodiscard]] const FillOrder& order() const { return order_; }
+  [[nodiscard]] int attempts() const { return attempts_; }
+  [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
+  // A purge came: what is under way was asked before it and must not be stored after it.
+  void forbid_storing() { storing_forbidden_ = true; }
+
+ private:
+  friend class Fills;
+  void start();
+  void on_looked_up(cache::Store::Found found);
+  void call_upstream();
+  void on_attempt_head(http::ResponseHead head) override;
+  void on_attempt_body(const Bytes& data) override;
+  void on_attempt_end() override;
+  void on_attempt_failed(Error error) override;
+  void on_attempt_drained() override;
+
+  bool serve_stale_instead();
+  void complete_batch();
+  void accept_batch();
+  void ask_for_everything();
+  void limit_recording();
+  void judge_answer();
+  void store_answer(const providers::Answer& answer);
+  void enter(State next);
+  void stop_keeping_whole();
+  void refuse_storing(chat::NoStoreReason reason);
+  void control_flow();
+  void drop_slowest();
+  void notify();
+
+  Fills& owner_;
+  FillOrder order_;
+  State state_ = State::looking_up;
+  std::vector<FillReader*> readers_;  // null: left during notify()
+  bool notifying_ = false;
+
+  std::unique_ptr<io::Pending> lookup_;
+  std::unique_ptr<Attempt> attempt_;
+  io::Timer patience_;
+  bool source_paused_ = false;
+  int attempts_ = 0;
+  MonoTime called_at_{};
+
+  http::ResponseHead head_;
+  bool sse_ = false;
+  bool saw_body_ = false;
+  bool kept_whole_ = false;
+  bool storing_forbidden_ = false;
+  Recording recording_;
+  std::unique_ptr<providers::AnswerReader> reader_;
+  std::optional<providers::Answer> answer_;
+  std::optional<Bytes> assembled_;
+  cache::EntryPtr entry_;
+  cache::EntryPtr found_;
+  bool found_is_stale_ = false;
+  bool would_have_hit_ = false;
+  std::optional<chat::NoStoreReason> not_stored_;
+  Error error_;
+};
+
+}  // namespace outrigger::proxy

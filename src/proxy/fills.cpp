@@ -1,0 +1,66 @@
+#include "proxy/fills.h"
+
+#include <cstring>
+
+namespace outrigger::proxy {
+
+// Keys are HMACs: any eight bytes of one are as good as a hash.
+std::size_t Fills::KeyHash::operator()(const chat::Key& key) const {
+  std::size_t hash = 0;
+  std::memcpy(&hash, key.data(), sizeof hash);
+  return hash;
+}
+
+Fills::Fills(io::World world, cache::Store& store, http::Client& client, Metrics& metrics)
+    : world_(world), store_(store), client_(client), metrics_(metrics) {}
+
+Fills::~Fills() = default;
+
+Fill* Fills::joinable(const chat::Key& key) {
+  const auto found = joinable_.find(key);
+  return found != joinable_.end() ? found->second : nullptr;
+}
+
+bool Fills::known_unstorable(const chat::Key& key) const {
+  const auto found = unstorable_.find(key);
+  return found != unstorable_.end() && world_.loop.now() < found->second;
+}
+
+Fill& Fills::start(FillOrder order, bool shared) {
+  OR_CHECK(!shared || order.storing);
+  auto fill = std::make_unique<Fill>(*this, std::move(order));
+  Fill& started = *fill;
+  all_.emplace(&started, std::move(fill));
+  if (shared) joinable_[started.order().storing->key] = &started;
+  started.start();
+  return started;
+}
+
+void Fills::forbid_storing() {
+  for (const auto& [pointer, fill] : all_) fill->forbid_storing();
+}
+
+void Fills::close(Fill& fill) {
+  if (!fill.order().storing) return;
+  const auto found = joinable_.find(fill.order().storing->key);
+  if (found != joinable_.end() && found->second == &fill) joinable_.erase(found);
+}
+
+void Fills::retire(Fill& fill) {
+  close(fill);
+  const auto found = all_.find(&fill);
+  OR_CHECK(found != all_.end());
+  world_.loop.retire(std::move(found->second));
+  all_.erase(found);
+}
+
+void Fills::remember_unstorable(const chat::Key& key) {
+  const MonoTime now = world_.loop.now();
+  if (unstorable_.size() >= k_unstorable_max) {
+    std::erase_if(unstorable_, [now](const auto& known) { return known.second <= now; });
+    if (unstorable_.size() >= k_unstorable_max) unstorable_.clear();
+  }
+  unstorable_[key] = now + k_remember_unstorable;
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,314 @@
+#include "proxy/flow.h"
+
+#include "proxy/llm_door.h"
+
+namespace outrigger::proxy {
+namespace {
+
+// Names go into headers: visible ASCII only, and not endless.
+std::string header_safe(std::string_view text) {
+  constexpr std::size_t k_max = 128;
+  std::string safe(text.substr(0, k_max));
+  for (char& c : safe) {
+    if (c < '!' || c > '~') c = '?';
+  }
+  return safe;
+}
+
+// A pass-through answer may be a long download or a live stream of hours: its limit only ends what was forgotten.
+constexpr Duration k_pass_through_total = 4h;
+
+}  // namespace
+
+Flow::Flow(LlmDoor& door, http::Exchange& exchange) : door_(door), exchange_(exchange), snapshot_(door.snapshot()) {}
+
+Flow::~Flow() { leave_fill(); }
+
+// ---- reading ---------------------------------------------------------------------------------------------------------
+
+void Flow::begin() {
+  const http::RequestHead& request = exchange_.request();
+  started_ = door_.world().loop.now();
+  request_id_ = door_.new_request_id();
+  destination_ = snapshot_->destination(request.target);
+  served_by_ = destination_.target->upstream->name;
+  if (door_.draining()) return answer_error(ErrorCode::draining);
+  if (!is_admitted()) return answer_error(ErrorCode::unauthorized);
+  if (is_understood(destination_, request.method, request.headers)) {
+    body_.reserve(std::min<std::uint64_t>(request.content_length.value_or(4096), k_parse_on_loop));
+    return;
+  }
+  bypass_ = destination_.place.endpoint != chat::Endpoint::other && request.headers.get("content-encoding")
+                ? chat::BypassReason::encoded_body
+                : chat::BypassReason::endpoint;
+  if (client_ != nullptr && !client_->models.empty() && request.method != "GET") return answer_error(ErrorCode::forbidden);
+  streams_body_ = request.chunked || request.content_length.value_or(0) > k_replay_max;
+  if (streams_body_) pass_through(true);
+}
+
+bool Flow::is_admitted() {
+  if (snapshot_->config().clients.empty()) return true;
+  client_ = snapshot_->client_with(presented_key(exchange_.request().headers));
+  return client_ != nullptr;
+}
+
+void Flow::on_body(std::string_view data) {
+  request_bytes_ += data.size();
+  if (state_ == State::finished) return;
+  if (!streams_body_) {
+    body_.append(data);
+    return;
+  }
+  if (fill_ == nullptr || !fill_->uploading()) return;
+  fill_->write_body(Bytes::copy(data));
+  if (fill_->upload_unsent() > k_unsent_max) exchange_.read_body(false);
+}
+
+void Flow::on_upload_drained() { exchange_.read_body(true); }
+
+void Flow::on_body_end() {
+  if (state_ == State::finished) return;
+  if (streams_body_) {
+    if (fill_ != nullptr && fill_->uploading()) fill_->end_body();
+    return;
+  }
+  const MonoTime began = door_.world().loop.stopwatch();
+  if (bypass_) {
+    pass_through(false);
+  } else if (body_.size() <= k_parse_on_loop) {
+    decide(understand(*snapshot_, destination_, body_));
+  } else {
+    // The closure owns all that the job reads, for this Flow may be gone before the job is done.
+    struct Job {
+      std::shared_ptr<const Snapshot> snapshot;
+      Destination destination;
+      std::string body;
+      chat::Request request;
+    };
+    state_ = State::judging;
+    auto job = std::make_shared<Job>(Job{snapshot_, destination_, std::move(body_), {}});
+    understanding_ = door_.world().loop.work(
+        [job] { job->request = understand(*job->snapshot, job->destination, job->body); },
+        [this, job] {
+          body_ = std::move(job->body);
+          decide(std::move(job->request));
+        });
+  }
+  own_time_ += door_.world().loop.stopwatch() - began;
+}
+
+// ---- judging ---------------------------------------------------------------------------------------------------------
+
+void Flow::decide(chat::Request request) {
+  judgement_ = judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys());
+  if (!judgement_.request.model.empty()) served_by_ += ":" + header_safe(judgement_.request.model);
+  if (client_ != nullptr && !client_->models.empty()) {
+    bool allowed = false;
+    for (const std::string& pattern : client_->models) allowed = allowed || config::glob_matches(pattern, judgement_.request.model);
+    if (!allowed) return answer_error(ErrorCode::forbidden);
+  }
+  if (judgement_.bypass) return bypass(*judgement_.bypass);
+  if (judgement_.request.endpoint == chat::Endpoint::embeddings) return answer_embeddings();
+  answer_from_cache();
+}
+
+void Flow::bypass(chat::BypassReason reason) {
+  result_ = CacheResult::bypass;
+  bypass_ = reason;
+  door_.metrics().count_bypass(reason);
+  leads_ = true;
+  follow(door_.fills().start(order_for(false), false));
+}
+
+void Flow::pass_through(bool streamed) {
+  door_.metrics().count_bypass(*bypass_);
+  leads_ = true;
+  FillOrder order = order_for(false);
+  order.endpoint = chat::Endpoint::other;
+  order.limits.total = k_pass_through_total;
+  if (streamed) {
+    order.request.body.reset();
+    order.request.streamed_body = true;
+    order.request.streamed_length = exchange_.request().content_length;
+  } else if (!exchange_.request().has_body()) {
+    order.request.body.reset();
+  }
+  follow(door_.fills().start(std::move(order), false));
+}
+
+bool Flow::is_servable(const cache::Entry& entry) const {
+  const WallTime now = door_.world().loop.wall_now();
+  if (judgement_.steering.no_cache || !entry.fresh(now)) return false;
+  return !judgement_.steering.max_age || entry.age(now) <= *judgement_.steering.max_age;
+}
+
+void Flow::answer_from_cache() {
+  cache::EntryPtr entry = door_.store().find_now(judgement_.key, judgement_.identity);
+  if (entry != nullptr && is_servable(*entry)) {
+    if (judgement_.policy->mode == CacheMode::observe) {
+      result_ = CacheResult::observe;
+    } else {
+      serve_entry(entry, CacheResult::hit);
+      if (state_ == State::finished) return;
+      entry = nullptr;  // it cannot be read: as if it were not there
+    }
+  }
+  join_or_lead(std::move(entry), nullptr);
+}
+
+void Flow::answer_embeddings() {
+  const bool may_serve = judgement_.policy->mode != CacheMode::observe;
+  std::vector<EmbeddingBatch::Element> elements;
+  bool all_known = true;
+  for (const chat::Request::Input& input : judgement_.request.inputs) {
+    EmbeddingBatch::Element element;
+    element.identity = input_identity(judgement_, destination_, exchange_.request().headers, input, door_.keys());
+    element.key = door_.keys().key(element.identity);
+    element.tokens = input.tokens;
+    cache::EntryPtr entry = door_.store().find_now(element.key, element.identity);
+    const bool known = entry != nullptr && is_servable(*entry);
+    all_known = all_known && known;
+    if (known && may_serve) element.entry = std::move(entry);
+    elements.push_back(std::move(element));
+  }
+  auto batch = std::make_unique<EmbeddingBatch>(body_, std::move(elements));
+  if (all_known && may_serve) {
+    usage_.prompt_tokens = batch->tokens();
+    serve_assembled(Bytes::copy(batch->render(judgement_.policy->usage, judgement_.request.model)), CacheResult::hit);
+    return;
+  }
+  if (all_known) result_ = CacheResult::observe;
+  join_or_lead(nullptr, std::move(batch));
+}
+
+void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> batch) {
+  const bool observing = judgement_.policy->mode == CacheMode::observe;
+  const bool may_share = !observing && !judgement_.steering.no_cache;
+  if (may_share) {
+    Fill* under_way = door_.fills().joinable(judgement_.key);
+    if (under_way != nullptr && under_way->order().storing->identity == judgement_.identity) {
+      result_ = CacheResult::coalesced;
+      follow(*under_way);
+      return;
+    }
+  }
+  if (!door_.fills().may_record()) return bypass(chat::BypassReason::overloaded);
+  if (result_ != CacheResult::observe) result_ = CacheResult::miss;
+  leads_ = true;
+  FillOrder order = order_for(true);
+  order.look_up = result_ == CacheResult::miss && !judgement_.steering.no_cache && door_.store().can_find_later();
+  order.serve_found = !observing;
+  order.max_age = judgement_.steering.max_age;
+  if (!observing) order.stale = std::move(stale);
+  order.batch = std::move(batch);
+  follow(door_.fills().start(std::move(order), may_share && !door_.fills().known_unstorable(judgement_.key)));
+}
+
+FillOrder Flow::order_for(bool storing) const {
+  FillOrder order;
+  order.snapshot = snapshot_;
+  order.target = destination_.target;
+  if (judgement_.model != nullptr) order.limits = judgement_.model->timeout;
+  order.request.head = outgoing_head(exchange_.request(), destination_, door_.next_key());
+  order.request.body = Bytes::copy(body_);
+  order.request.streamed_answer = judgement_.request.stream;
+  order.endpoint = judgement_.request.endpoint;
+  order.include_usage = judgement_.request.include_usage;
+  order.served_by = served_by_;
+  // We read along, and what we store must be readable: no compression on this leg.
+  if (order.endpoint != chat::Endpoint::other) order.request.head.headers.set("Accept-Encoding", "identity");
+  if (!storing) return order;
+  FillOrder::Storing& to = order.storing.emplace();
+  to.key = judgement_.key;
+  to.identity = judgement_.identity;
+  to.meta.model = judgement_.request.model;
+  to.meta.served_by = served_by_;
+  if (destination_.route != nullptr) to.meta.route = destination_.route->path;
+  to.meta.tags = judgement_.policy->tags;
+  to.meta.endpoint = judgement_.request.endpoint;
+  to.meta.ttl = judgement_.policy->ttl;
+  to.meta.stale = judgement_.policy->stale_if_error;
+  to.max_entry = judgement_.policy->max_entry;
+  to.prompt_tokens_estimate = judgement_.request.prompt_tokens;
+  to.usage = judgement_.policy->usage;
+  return order;
+}
+
+void Flow::follow(Fill& fill) {
+  state_ = State::answering;
+  fill_ = &fill;
+  position_ = fill.recording().begin();
+  fill.attach(*this);
+  on_fill();
+}
+
+void Flow::leave_fill() {
+  if (fill_ == nullptr) return;
+  attempts_ += leads_ ? fill_->attempts() : 0;
+  std::exchange(fill_, nullptr)->detach(*this);
+}
+
+// ---- finished --------------------------------------------------------------------------------------------------------
+
+void Flow::on_client_gone() {
+  if (state_ == State::finished) return;
+  error_ = ErrorCode::client_gone;
+  failed_ = true;
+  finish(Outcome::client_gone);
+}
+
+void Flow::on_cut_off() {
+  fill_ = nullptr;
+  exchange_.abort();
+  failed_ = true;
+  error_ = ErrorCode::overloaded;
+  finish(Outcome::cut);
+}
+
+void Flow::finish(Outcome outcome) {
+  if (state_ == State::finished) return;
+  state_ = State::finished;
+  understanding_.reset();
+  send_timer_.cancel();
+  if (fill_ != nullptr && leads_) {
+    if (const auto used = fill_->usage()) usage_ = *used;
+  }
+  leave_fill();
+  const std::string& model = judgement_.request.model;
+  Metrics::PerModel& series = door_.metrics().of_model(model);
+  series.requests[static_cast<std::size_t>(outcome)]->add();
+  series.cache[static_cast<std::size_t>(result_)]->add();
+  door_.metrics().overhead().observe(seconds(own_time_));
+
+  const MonoTime now = door_.world().loop.now();
+  const http::RequestHead& request = exchange_.request();
+  obs::AccessRecord record;
+  record.time = door_.world().loop.wall_now();
+  record.request_id = request_id_;
+  record.door = "llm";
+  if (client_ != nullptr) record.client = client_->name;
+  const std::string peer = exchange_.peer();
+  record.peer = peer;
+  record.method = request.method;
+  record.path = http::split_target(request.target).path;
+  record.model = model;
+  record.upstream = destination_.target->upstream->name;
+  record.served_by = served_by_;
+  if (destination_.route != nullptr) record.route = destination_.route->path;
+  record.cache = name(result_);
+  if (bypass_) record.cache_reason = chat::name(*bypass_);
+  if (failed_) record.error = traits(error_).name;
+  record.status = status_;
+  record.attempts = attempts_;
+  record.stream = judgement_.request.stream;
+  record.request_bytes = request_bytes_;
+  record.response_bytes = sent_bytes_;
+  record.prompt_tokens = usage_.prompt_tokens;
+  record.completion_tokens = usage_.completion_tokens;
+  record.saved_usd = saved_usd_;
+  record.duration = now - started_;
+  if (first_byte_ != MonoTime{}) record.first_byte = first_byte_ - started_;
+  door_.log_access(record);
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,357 @@
+// The answering half of Flow: how what is stored, or what a Fill brings, reaches this client.
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "proxy/flow.h"
+#include "proxy/llm_door.h"
+
+namespace outrigger::proxy {
+namespace {
+
+constexpr std::string_view k_json = "application/json";
+constexpr std::string_view k_sse = "text/event-stream; charset=utf-8";
+
+Outcome outcome_of(int status) {
+  if (status < 400) return Outcome::ok;
+  return status < 500 ? Outcome::client_error : Outcome::upstream_error;
+}
+
+Outcome outcome_of(ErrorCode code) {
+  const ErrorTraits& error = traits(code);
+  if (error.against_target) return Outcome::upstream_error;
+  return error.status < 500 ? Outcome::client_error : Outcome::own_error;
+}
+
+obs::SavedBy saved_by(CacheResult result) {
+  switch (result) {
+    case CacheResult::stale: return obs::SavedBy::stale;
+    case CacheResult::coalesced: return obs::SavedBy::coalesced;
+    default: return obs::SavedBy::hit;
+  }
+}
+
+cache::Entry::Form form_of(const chat::Request& request, UsagePolicy usage) {
+  using enum cache::Entry::Form;
+  const bool zero = usage == UsagePolicy::zero;
+  if (!request.stream) return zero ? blocking_zero_usage : blocking;
+  if (!request.include_usage) return streamed;
+  return zero ? streamed_zero_usage : streamed_with_usage;
+}
+
+}  // namespace
+
+// ---- from a stored entry ---------------------------------------------------------------------------------------------
+
+void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
+  const chat::Request& request = judgement_.request;
+  const cache::Entry::Form form = form_of(request, judgement_.policy->usage);
+  auto& wire = entry->wire[form];
+  if (wire == nullptr) {
+    auto rendered = providers::render(request.endpoint, entry->payload().view(),
+                                      {.stream = request.stream,
+                                       .include_usage = request.include_usage,
+                                       .usage = judgement_.policy->usage,
+                                       .prompt_tokens_estimate = request.prompt_tokens});
+    if (!rendered) return;
+    wire = std::make_shared<const providers::Rendered>(std::move(*rendered));
+    door_.store().recharge(*entry);
+  }
+  result_ = result;
+  served_by_ = entry->meta().served_by;
+  book_saving({entry->meta().prompt_tokens, entry->meta().completion_tokens});
+  io::World& world = door_.world();
+  const Bytes body = providers::personalise(*wire, world.rng.next(), world.rng.next(), unix_seconds(world.loop.wall_now()));
+  status_ = 200;
+  first_byte_ = world.loop.now();
+  sent_bytes_ = body.size();
+  exchange_.respond_rendered(rendered_head(request.stream ? k_sse : k_json, entry.get()), body);
+  finish(Outcome::ok);
+}
+
+void Flow::serve_assembled(const Bytes& body, CacheResult result) {
+  result_ = result;
+  if (result == CacheResult::hit) book_saving(usage_);
+  status_ = 200;
+  first_byte_ = door_.world().loop.now();
+  sent_bytes_ = body.size();
+  exchange_.respond_rendered(rendered_head(k_json, nullptr), body);
+  finish(Outcome::ok);
+}
+
+std::string_view Flow::rendered_head(std::string_view content_type, const cache::Entry* entry) {
+  std::string& head = door_.scratch();
+  const int attempts = attempts_ + (fill_ != nullptr && leads_ ? fill_->attempts() : 0);
+  fmt::format_to(std::back_inserter(head),
+                 "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nx-outrigger-cache: {}\r\nx-outrigger-served-by: {}\r\n"
+                 "x-outrigger-attempts: {}\r\nx-outrigger-request-id: {}\r\n",
+                 content_type, name(result_), served_by_, attempts, request_id_);
+  if (entry != nullptr && (result_ == CacheResult::hit || result_ == CacheResult::stale)) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(entry->age(door_.world().loop.wall_now()));
+    fmt::format_to(std::back_inserter(head), "Age: {}\r\n", age.count());
+  }
+  return head;
+}
+
+// What this request did not cost, when it did not.
+void Flow::book_saving(const providers::Usage& usage) {
+  usage_ = usage;
+  const std::string& model = judgement_.request.model;
+  saved_usd_ = door_.metrics().savings().book(model, saved_by(result_), usage.prompt_tokens, usage.completion_tokens,
+                                              snapshot_->price(model));
+}
+
+// ---- from a Fill -----------------------------------------------------------------------------------------------------
+
+void Flow::on_fill() {
+  if (state_ == State::finished || fill_ == nullptr) return;
+  switch (fill_->state()) {
+    case Fill::State::looking_up:
+    case Fill::State::calling: return;
+    case Fill::State::complete:
+      if (fill_->found() != nullptr) {
+        serve_entry(fill_->found(), fill_->found_is_stale() ? CacheResult::stale : CacheResult::hit);
+        if (state_ != State::finished) go_alone();
+        return;
+      }
+      break;
+    case Fill::State::failed:
+      if (!exchange_.responded()) return answer_error(fill_->error().code);
+      break;
+    case Fill::State::answering: break;
+  }
+  if (mode_ == Mode::undecided || (mode_ == Mode::hold && !fill_->kept_whole())) choose_mode();
+  if (mode_ == Mode::convert && !fill_->kept_whole()) return go_alone();
+  if (mode_ == Mode::relay || mode_ == Mode::adapt) pump();
+  if (fill_ != nullptr && fill_->state() != Fill::State::answering) on_fill_ended();
+}
+
+void Flow::choose_mode() {
+  const bool same_form = leads_ || fill_->order().request.streamed_answer == judgement_.request.stream;
+  const bool streamed = fill_->answered_as_stream();
+  if (fill_->order().endpoint == chat::Endpoint::other) {
+    mode_ = Mode::relay;
+  } else if (fill_->head().status != 200 || (same_form && !streamed)) {
+    mode_ = fill_->kept_whole() ? Mode::hold : Mode::relay;
+  } else if (!same_form) {
+    mode_ = Mode::convert;
+  } else {
+    const bool differs = fill_->order().include_usage != judgement_.request.include_usage;
+    mode_ = differs && fill_->events() != nullptr ? Mode::adapt : Mode::relay;
+  }
+  if (mode_ == Mode::relay || mode_ == Mode::adapt) begin_relay();
+}
+
+// What the upstream said, for the one who asked it. Others get what describes the body, and nothing that was meant for one.
+http::ResponseHead Flow::answer_head() const {
+  const http::ResponseHead& from = fill_->head();
+  http::ResponseHead head;
+  head.status = from.status;
+  head.reason = from.reason;
+  if (leads_) {
+    head.headers = from.headers;
+    http::remove_hop_by_hop(head.headers);
+    head.headers.remove("content-length");
+  } else {
+    for (const std::string_view field : {"content-type", "content-encoding", "retry-after", "retry-after-ms"}) {
+      if (const auto value = from.headers.get(field)) head.headers.add(field, *value);
+    }
+  }
+  add_own_headers(head.headers);
+  return head;
+}
+
+void Flow::begin_relay() {
+  if (leads_ && fill_->would_have_hit()) result_ = CacheResult::observe;
+  const http::ResponseHead& from = fill_->head();
+  http::BodyLength length = http::BodyLength::streamed();
+  if (mode_ == Mode::relay && from.content_length && !from.chunked) length = http::BodyLength::known(*from.content_length);
+  status_ = from.status;
+  first_byte_ = door_.world().loop.now();
+  exchange_.respond(answer_head(), length);
+}
+
+void Flow::pump() {
+  const std::uint64_t readable = fill_->readable();
+  while (position_ < readable && !waiting_for_drain_) {
+    const std::uint64_t to = std::min<std::uint64_t>(readable, position_ + k_unsent_max);
+    if (mode_ == Mode::adapt && fill_->events() != nullptr) {
+      position_ = write_events(to);
+    } else {
+      send(fill_->recording().piece(position_, to));
+      position_ = to;
+    }
+    if (exchange_.unsent() > k_unsent_max) {
+      waiting_for_drain_ = true;
+      send_timer_ = door_.world().loop.after(k_send_timeout, [this] { on_client_stuck(); });
+    }
+  }
+  fill_->reader_advanced();
+}
+
+// Passes on the events that end at or before `to`; leaves out the usage chunk, or adds one before the end mark.
+std::uint64_t Flow::write_events(std::uint64_t to) {
+  const std::vector<providers::Event>& events = *fill_->events();
+  const bool wanted = judgement_.request.include_usage;
+  std::uint64_t from = position_;
+  std::uint64_t at = position_;
+  const auto flush = [&](std::uint64_t until) {
+    if (until > from) send(fill_->recording().piece(from, until));
+  };
+  // At least one event, or a large one would never pass.
+  for (bool first = true; next_event_ < events.size() && (first || events[next_event_].end <= to); first = false) {
+    const providers::Event& event = events[next_event_++];
+    if (event.kind == providers::EventKind::token) ++token_events_;
+    if (event.kind == providers::EventKind::usage) sent_usage_ = true;
+    if (event.kind == providers::EventKind::usage && !wanted) {
+      flush(at);
+      from = event.end;
+    } else if (event.kind == providers::EventKind::done && wanted && !sent_usage_) {
+      flush(at);
+      from = at;
+      // Nobody counted for us: the prompt by estimate, the answer by its pieces, which are about a token each.
+      send(Bytes::copy(providers::usage_event(judgement_.request.endpoint, fill_->recording().piece(0, events.front().end).view(),
+                                              {judgement_.request.prompt_tokens, token_events_})));
+      sent_usage_ = true;
+    }
+    at = event.end;
+  }
+  flush(at);
+  return at;
+}
+
+void Flow::on_fill_ended() {
+  const bool failed = fill_->state() == Fill::State::failed;
+  switch (mode_) {
+    case Mode::hold: return serve_held();
+    case Mode::convert: return serve_converted();
+    case Mode::undecided: return;
+    case Mode::relay:
+    case Mode::adapt: break;
+  }
+  if (position_ < fill_->readable()) return;  // the client is behind; on_drained goes on
+  if (failed) return fail_stream(fill_->error().code);
+  if (result_ == CacheResult::coalesced) book_shared();
+  exchange_.finish();
+  finish(outcome_of(status_));
+}
+
+void Flow::serve_held() {
+  if (fill_->assembled()) {
+    const bool paid = fill_->attempts() > 0;
+    if (!paid && fill_->order().batch) usage_.prompt_tokens = fill_->order().batch->tokens();
+    return serve_assembled(*fill_->assembled(), paid ? result_ : CacheResult::hit);
+  }
+  if (leads_ && fill_->would_have_hit()) result_ = CacheResult::observe;
+  if (result_ == CacheResult::coalesced) book_shared();
+  const Bytes body = fill_->recording().piece(0, fill_->recording().end());
+  status_ = fill_->head().status;
+  first_byte_ = door_.world().loop.now();
+  sent_bytes_ = body.size();
+  exchange_.respond_whole(answer_head(), body);
+  finish(outcome_of(status_));
+}
+
+void Flow::serve_converted() {
+  if (!fill_->answer()) return go_alone();
+  const chat::Request& request = judgement_.request;
+  const auto rendered = providers::render(request.endpoint, fill_->answer()->encoded.view(),
+                                          {.stream = request.stream,
+                                           .include_usage = request.include_usage,
+                                           .usage = UsagePolicy::original,
+                                           .prompt_tokens_estimate = request.prompt_tokens});
+  if (!rendered) return go_alone();
+  book_shared();
+  io::World& world = door_.world();
+  const Bytes body = providers::personalise(*rendered, world.rng.next(), world.rng.next(), unix_seconds(world.loop.wall_now()));
+  status_ = 200;
+  first_byte_ = world.loop.now();
+  sent_bytes_ = body.size();
+  exchange_.respond_rendered(rendered_head(request.stream ? k_sse : k_json, nullptr), body);
+  finish(Outcome::ok);
+}
+
+void Flow::book_shared() {
+  if (fill_->head().status != 200) return;
+  if (const auto& answer = fill_->answer()) {
+    book_saving(answer->usage.value_or(providers::Usage{judgement_.request.prompt_tokens, answer->estimated_completion_tokens}));
+  }
+}
+
+// What the others get is of no use here (not of a form that can be converted): ask for this client alone.
+void Flow::go_alone() {
+  leave_fill();
+  mode_ = Mode::undecided;
+  position_ = 0;
+  result_ = CacheResult::miss;
+  leads_ = true;
+  follow(door_.fills().start(order_for(true), false));
+}
+
+void Flow::on_drained() {
+  if (!std::exchange(waiting_for_drain_, false)) return;
+  send_timer_.cancel();
+  on_fill();
+}
+
+void Flow::on_client_stuck() {
+  exchange_.abort();
+  failed_ = true;
+  error_ = ErrorCode::client_gone;
+  finish(Outcome::client_gone);
+}
+
+// ---- errors ----------------------------------------------------------------------------------------------------------
+
+void Flow::answer_error(ErrorCode code) {
+  const ErrorTraits& error = traits(code);
+  failed_ = true;
+  error_ = code;
+  http::ResponseHead head;
+  head.status = error.status;
+  head.headers.add("Content-Type", k_json);
+  // The SDKs would multiply the attempts.
+  head.headers.add("x-should-retry", "false");
+  if (code == ErrorCode::overloaded || code == ErrorCode::draining) {
+    head.headers.add("Retry-After", "1");
+    head.headers.add("retry-after-ms", "1000");
+  }
+  add_own_headers(head.headers);
+  const Bytes body = Bytes::copy(providers::error_body(destination_.place.endpoint, code));
+  status_ = error.status;
+  first_byte_ = door_.world().loop.now();
+  sent_bytes_ = body.size();
+  exchange_.respond_whole(head, body);
+  finish(outcome_of(code));
+}
+
+void Flow::fail_stream(ErrorCode code) {
+  failed_ = true;
+  error_ = code;
+  // Dify and the SDKs take a stream that just ends for a finished answer: say that it is not.
+  if (fill_->answered_as_stream() && fill_->order().endpoint != chat::Endpoint::other) {
+    send(Bytes::copy(providers::error_event(fill_->order().endpoint, code)));
+    exchange_.finish();
+  } else {
+    exchange_.abort();
+  }
+  finish(Outcome::cut);
+}
+
+void Flow::send(const Bytes& data) {
+  sent_bytes_ += data.size();
+  exchange_.write(data);
+}
+
+void Flow::add_own_headers(http::Headers& headers) const {
+  const int attempts = attempts_ + (fill_ != nullptr && leads_ ? fill_->attempts() : 0);
+  if (result_ == CacheResult::bypass && bypass_) {
+    headers.set("x-outrigger-cache", fmt::format("bypass; reason={}", chat::name(*bypass_)));
+  } else {
+    headers.set("x-outrigger-cache", name(result_));
+  }
+  headers.set("x-outrigger-served-by", served_by_);
+  headers.set("x-outrigger-attempts", std::to_string(attempts));
+  headers.set("x-outrigger-request-id", request_id_);
+}
+
+}  // namespace outrigger::proxy

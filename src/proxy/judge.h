@@ -1,0 +1,50 @@
+// judge(): everything that is decided about a request from its text alone: what it is, whether the cache may answer it, and
+// under which key. Pure, so that /api/explain and `outrigger explain` tell exactly what the door would do.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "chat/key.h"
+#include "chat/request.h"
+#include "proxy/snapshot.h"
+
+namespace outrigger::proxy {
+
+// What the client asked of the cache by `cache-control`.
+struct Steering {
+  bool no_store = false;             // bypass
+  bool no_cache = false;             // refresh: ask upstream, and keep the answer
+  std::optional<Duration> max_age;   // a stored answer must not be older
+};
+Steering steering(const http::Headers& headers);
+
+struct Judgement {
+  chat::Request request;
+  const config::Model* model = nullptr;      // the [[model]] that matches
+  const config::Cache* policy = nullptr;     // never null
+  Steering steering;
+  std::optional<chat::BypassReason> bypass;  // set: no lookup, no sharing, nothing stored
+  // Unless bypassed:
+  std::string identity;
+  chat::Key key{};
+};
+
+// What identifies the caller at the upstream: credential, organisation, project.
+std::string credential_of(const http::Headers& headers);
+
+// Can this request have a body that is worth reading as a whole?
+bool is_understood(const Destination& destination, std::string_view method, const http::Headers& headers);
+
+// The parts of judge(): understanding may run in the pool (pure text), deciding needs the loop's KeyMaker.
+chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body);
+Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers, chat::Request request,
+                const chat::KeyMaker& keys);
+
+// The identity and key of one element of an embeddings batch.
+std::string input_identity(const Judgement& judgement, const Destination& destination, const http::Headers& headers,
+                           const chat::Request::Input& input, const chat::KeyMaker& keys);
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,45 @@
+#include "proxy/llm_door.h"
+
+#include "providers/answer.h"
+#include "proxy/flow.h"
+
+namespace outrigger::proxy {
+
+LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cache::Store& store, http::Client& client,
+                 Metrics& metrics, obs::LineSink* access)
+    : world_(world),
+      snapshot_(std::move(snapshot)),
+      store_(store),
+      metrics_(metrics),
+      access_(access),
+      ids_(world.rng.fork()),
+      keys_(std::make_shared<chat::KeyMaker>("")),
+      fills_(world, store, client, metrics) {}
+
+std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& exchange) {
+  auto flow = std::make_unique<Flow>(*this, exchange);
+  flow->begin();
+  return flow;
+}
+
+http::Acceptor::ErrorBody LlmDoor::on_refused(ErrorCode code) {
+  metrics_.of_model("").requests[static_cast<std::size_t>(Outcome::client_error)]->add();
+  return {"application/json", providers::error_body(chat::Endpoint::other, code)};
+}
+
+std::string LlmDoor::new_request_id() {
+  static constexpr std::string_view k_digits = "0123456789abcdef";
+  std::string id = "or-";
+  std::uint64_t bits = ids_.next();
+  for (int i = 0; i < 16; ++i, bits >>= 4) id += k_digits[bits & 15];
+  return id;
+}
+
+void LlmDoor::log_access(const obs::AccessRecord& record) {
+  if (access_ == nullptr) return;
+  line_.clear();
+  obs::write_json(record, line_);
+  access_->write(line_);
+}
+
+}  // namespace outrigger::proxy

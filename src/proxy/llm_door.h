@@ -1,0 +1,64 @@
+// LlmDoor: what all requests at the llm door share. Makes a Flow for each.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/store.h"
+#include "http/server.h"
+#include "obs/access_log.h"
+#include "obs/log.h"
+#include "proxy/fills.h"
+#include "proxy/metrics.h"
+#include "proxy/snapshot.h"
+
+namespace outrigger::proxy {
+
+class LlmDoor final : public http::Acceptor {
+ public:
+  // All referred to must outlive the door. `access` may be null: no access log.
+  LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cache::Store& store, http::Client& client,
+          Metrics& metrics, obs::LineSink* access);
+
+  std::unique_ptr<http::ExchangeHandler> on_request(http::Exchange& exchange) override;
+  ErrorBody on_refused(ErrorCode code) override;
+
+  // A reload, and a secret that Redis told later: for requests that begin after the call.
+  void set_snapshot(std::shared_ptr<const Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
+  void set_secret(std::string_view secret) { keys_ = std::make_shared<chat::KeyMaker>(secret); }
+  void set_access_log(obs::LineSink* access) { access_ = access; }
+  void set_draining() { draining_ = true; }
+
+  // For Flows and the admin door.
+  [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  [[nodiscard]] const chat::KeyMaker& keys() const { return *keys_; }
+  [[nodiscard]] bool draining() const { return draining_; }
+  io::World& world() { return world_; }
+  cache::Store& store() { return store_; }
+  Fills& fills() { return fills_; }
+  Metrics& metrics() { return metrics_; }
+  std::string new_request_id();
+  std::size_t next_key() { return next_key_++; }
+  void log_access(const obs::AccessRecord& record);
+  // Scratch space for rendering a response head; valid until the next call.
+  std::string& scratch() {
+    scratch_.clear();
+    return scratch_;
+  }
+
+ private:
+  io::World world_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  cache::Store& store_;
+  Metrics& metrics_;
+  obs::LineSink* access_;
+  Rng ids_;
+  std::shared_ptr<chat::KeyMaker> keys_;
+  Fills fills_;
+  std::size_t next_key_ = 0;
+  bool draining_ = false;
+  std::string scratch_;
+  std::string line_;
+};
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,77 @@
+#include "proxy/metrics.h"
+
+namespace outrigger::proxy {
+namespace {
+
+constexpr std::array<std::string_view, k_cache_results> k_result_names{"hit", "stale", "coalesced", "miss", "bypass", "observe"};
+constexpr std::array<std::string_view, k_outcomes> k_outcome_names{"ok",        "client_error", "upstream_error",
+                                                                   "own_error", "cut",          "client_gone"};
+
+obs::Registry& declare(obs::Registry& registry) {
+  registry.declare_counter("outrigger_requests_total", "Requests, by door, model and how they ended.");
+  registry.declare_counter("outrigger_cache_requests_total", "Requests, by what the cache did for them.");
+  registry.declare_counter("outrigger_cache_bypass_total", "Requests that the cache stepped aside for, by reason.");
+  registry.declare_counter("outrigger_cache_not_stored_total", "Answers that were not stored, by reason.");
+  registry.declare_counter("outrigger_attempts_total", "Attempts made upstream, by target and outcome.");
+  registry.declare_histogram("outrigger_first_token_seconds", "From the start of an attempt to the first byte of its answer.",
+                             {0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 20, 30, 60});
+  registry.declare_histogram("outrigger_overhead_seconds",
+                             "Time that Outrigger itself spent on a request, without waiting for the upstream.",
+                             {0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
+  registry.declare_counter("outrigger_tokens_total", "Tokens paid for, by target and direction.");
+  return registry;
+}
+
+// Label values come from clients: long ones are cut.
+std::string_view label(std::string_view model) { return model.substr(0, 100); }
+
+constexpr std::size_t k_models_max = 400;
+
+}  // namespace
+
+std::string_view name(CacheResult result) { return k_result_names[static_cast<std::size_t>(result)]; }
+std::string_view name(Outcome outcome) { return k_outcome_names[static_cast<std::size_t>(outcome)]; }
+
+Metrics::Metrics(obs::Registry& registry)
+    : registry_(declare(registry)), savings_(registry), overhead_(registry.histogram("outrigger_overhead_seconds", {{"door", "llm"}})) {}
+
+Metrics::PerModel& Metrics::of_model(std::string_view model) {
+  std::string key(label(model));
+  if (const auto found = models_.find(key); found != models_.end()) return found->second;
+  if (models_.size() >= k_models_max) key = "other";
+  PerModel& series = models_[key];
+  if (series.requests[0] != nullptr) return series;
+  for (std::size_t i = 0; i < k_outcomes; ++i) {
+    series.requests[i] =
+        &registry_.counter("outrigger_requests_total", {{"door", "llm"}, {"model", key}, {"outcome", k_outcome_names[i]}});
+  }
+  for (std::size_t i = 0; i < k_cache_results; ++i) {
+    series.cache[i] = &registry_.counter("outrigger_cache_requests_total", {{"model", key}, {"result", k_result_names[i]}});
+  }
+  return series;
+}
+
+void Metrics::count_bypass(chat::BypassReason reason) {
+  registry_.counter("outrigger_cache_bypass_total", {{"reason", chat::name(reason)}}).add();
+}
+
+void Metrics::count_not_stored(chat::NoStoreReason reason) {
+  registry_.counter("outrigger_cache_not_stored_total", {{"reason", chat::name(reason)}}).add();
+}
+
+void Metrics::count_attempt(std::string_view target, std::string_view outcome) {
+  registry_.counter("outrigger_attempts_total", {{"target", label(target)}, {"outcome", outcome}}).add();
+}
+
+void Metrics::observe_first_token(std::string_view target, Duration time) {
+  registry_.histogram("outrigger_first_token_seconds", {{"target", label(target)}}).observe(seconds(time));
+}
+
+void Metrics::count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion) {
+  registry_.counter("outrigger_tokens_total", {{"target", label(target)}, {"direction", "input"}})
+      .add(static_cast<double>(prompt));
+  registry_.counter("outrigger_tokens_total", {{"target", label(target)}, {"direction", "output"}})
+      .add(static_cast<double>(completion));
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,61 @@
+// The proxy's metrics, with their handles kept: a request looks nothing up by name but its model.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "chat/reasons.h"
+#include "core/error.h"
+#include "core/time.h"
+#include "obs/metrics.h"
+#include "obs/savings.h"
+
+namespace outrigger::proxy {
+
+// `x-outrigger-cache`.
+enum class CacheResult : unsigned char { hit, stale, coalesced, miss, bypass, observe };
+inline constexpr std::size_t k_cache_results = 6;
+std::string_view name(CacheResult result);
+
+// How a request ended, for `outrigger_requests_total{outcome}`.
+enum class Outcome : unsigned char {
+  ok,              // an answer below 400
+  client_error,    // 4xx, from the upstream or from us
+  upstream_error,  // 5xx from the upstream, or no answer from it
+  own_error,       // 5xx of our own making
+  cut,             // the answer began and could not be completed
+  client_gone,
+};
+inline constexpr std::size_t k_outcomes = 6;
+std::string_view name(Outcome outcome);
+
+class Metrics {
+ public:
+  explicit Metrics(obs::Registry& registry);
+
+  // The series of one model at one door.
+  struct PerModel {
+    std::array<obs::Counter*, k_outcomes> requests{};
+    std::array<obs::Counter*, k_cache_results> cache{};
+  };
+  PerModel& of_model(std::string_view model);
+
+  void count_bypass(chat::BypassReason reason);
+  void count_not_stored(chat::NoStoreReason reason);
+  void count_attempt(std::string_view target, std::string_view outcome);
+  void observe_first_token(std::string_view target, Duration time);
+  void count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion);
+  obs::Histogram& overhead() { return overhead_; }
+  obs::Savings& savings() { return savings_; }
+
+ private:
+  obs::Registry& registry_;
+  obs::Savings savings_;
+  std::unordered_map<std::string, PerModel> models_;
+  obs::Histogram& overhead_;
+};
+
+}  // namespace outrigger::proxy

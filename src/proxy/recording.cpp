@@ -1,0 +1,52 @@
+#include "proxy/recording.h"
+
+#include <algorithm>
+
+namespace outrigger::proxy {
+
+void Recording::append(const Bytes& chunk) {
+  if (chunk.empty()) return;
+  chunks_.push_back({end(), chunk});
+  held_ += chunk.size();
+}
+
+std::size_t Recording::chunk_at(std::uint64_t offset) const {
+  // Readers mostly stand at the end: look there before searching.
+  if (!chunks_.empty() && offset >= chunks_.back().start) return chunks_.size() - 1;
+  const auto after = std::upper_bound(chunks_.begin(), chunks_.end(), offset,
+                                      [](std::uint64_t value, const Chunk& chunk) { return value < chunk.start; });
+  return static_cast<std::size_t>(after - chunks_.begin()) - 1;
+}
+
+Bytes Recording::piece(std::uint64_t from, std::uint64_t to) const {
+  OR_CHECK(begin_ <= from && from <= to && to <= end());
+  if (from == to) return {};
+  std::size_t i = chunk_at(from);
+  const std::size_t skip = from - chunks_[i].start;
+  const std::size_t wanted = to - from;
+  if (wanted <= chunks_[i].bytes.size() - skip) return chunks_[i].bytes.slice(skip, wanted);
+  return Bytes::make(wanted, [&](char* out) {
+    std::size_t left = wanted;
+    std::size_t offset = skip;
+    while (left > 0) {
+      const Bytes& bytes = chunks_[i++].bytes;
+      const std::size_t take = std::min(left, bytes.size() - offset);
+      std::memcpy(out, bytes.data() + offset, take);
+      out += take;
+      left -= take;
+      offset = 0;
+    }
+  });
+}
+
+void Recording::trim(std::uint64_t offset) {
+  while (!chunks_.empty() && chunks_.front().start + chunks_.front().bytes.size() <= offset) {
+    begin_ += chunks_.front().bytes.size();
+    held_ -= chunks_.front().bytes.size();
+    chunks_.pop_front();
+  }
+}
+
+void Recording::clear() { trim(end()); }
+
+}  // namespace outrigger::proxy

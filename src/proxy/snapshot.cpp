@@ -1,0 +1,120 @@
+#include "proxy/snapshot.h"
+
+#include "chat/digest.h"
+#include "core/base64.h"
+
+namespace outrigger::proxy {
+namespace {
+
+http::Origin origin_of(const config::Upstream& upstream) {
+  http::Origin origin;
+  origin.address = {upstream.url.host, upstream.url.port, false};
+  if (upstream.url.tls) origin.tls = io::TlsClient{upstream.url.host, upstream.ca, upstream.verify};
+  if (upstream.proxy) {
+    http::Origin::Proxy proxy;
+    proxy.address = {upstream.proxy->host, upstream.proxy->port, false};
+    if (!upstream.proxy->user.empty()) {
+      proxy.authorization = "Basic " + base64(upstream.proxy->user + ":" + upstream.proxy->password);
+    }
+    origin.proxy = proxy;
+  }
+  return origin;
+}
+
+// Does `path` lie below `prefix` ("/faq" holds "/faq" and "/faq/v1", not "/faqs")?
+bool below(std::string_view path, std::string_view prefix) {
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// A client's key stands in the file as it is or as its digest.
+bool is_digest(std::string_view key) {
+  return key.size() == 64 && key.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+}  // namespace
+
+Snapshot::Snapshot(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {
+  for (const config::Upstream& upstream : config_->upstreams) {
+    const config::Url& url = upstream.url;
+    targets_.push_back({&upstream, origin_of(upstream), url.authority(),
+                        upstream.name + " " + (url.tls ? "https://" : "http://") + url.authority() + url.path});
+  }
+  for (const config::Client& client : config_->clients) {
+    clients_.emplace_back(is_digest(client.key.text) ? client.key.text : chat::sha256_hex(client.key.text), &client);
+  }
+  std::vector<const config::Model*> models{nullptr};
+  for (const config::Model& model : config_->models) models.push_back(&model);
+  std::vector<const config::Route*> routes{nullptr};
+  for (const config::Route& route : config_->routes) routes.push_back(&route);
+  for (const config::Model* model : models) {
+    for (const config::Route* route : routes) {
+      policies_.emplace(std::pair(model, route), config::effective(config_->cache, model != nullptr ? &model->cache : nullptr,
+                                                                   route != nullptr ? &route->cache : nullptr));
+    }
+  }
+}
+
+Destination Snapshot::destination(std::string_view target) const {
+  const http::Target parts = http::split_target(target);
+  Destination destination{.target = &targets_.front(), .route = nullptr, .place = {}, .query = parts.query};
+  std::string_view prefix;
+  std::string_view upstream_name;
+  for (const config::Route& route : config_->routes) {
+    if (route.path.size() > prefix.size() && below(parts.path, route.path)) {
+      destination.route = &route;
+      prefix = route.path;
+      upstream_name = route.upstream;
+    }
+  }
+  for (const Target& candidate : targets_) {
+    const std::string& name = candidate.upstream->name;
+    if (destination.route != nullptr) {
+      if (name == upstream_name) destination.target = &candidate;
+    } else if (parts.path.size() > name.size() && below(parts.path.substr(1), name)) {
+      destination.target = &candidate;
+      prefix = parts.path.substr(0, name.size() + 1);
+    }
+  }
+  destination.place = chat::place(destination.target->upstream->url.path, parts.path.substr(prefix.size()));
+  // The Anthropic and Dify wires have paths of their own; only the OpenAI wire is understood here.
+  if (destination.target->upstream->dialect != config::Dialect::openai) destination.place.endpoint = chat::Endpoint::other;
+  return destination;
+}
+
+const config::Cache& Snapshot::policy(const config::Model* model, const config::Route* route) const {
+  return policies_.at({model, route});
+}
+
+std::optional<obs::TokenPrice> Snapshot::price(std::string_view model) const {
+  if (const config::Model* configured = config_->model_for(model); configured != nullptr && configured->price) {
+    return obs::TokenPrice{configured->price->input, configured->price->output};
+  }
+  return std::nullopt;
+}
+
+const config::Client* Snapshot::client_with(std::string_view credential) const {
+  // Digests are compared, and all of them: how long it takes says nothing about a key.
+  const std::string digest = chat::sha256_hex(credential);
+  const config::Client* found = nullptr;
+  for (const auto& [known, client] : clients_) {
+    if (known == digest) found = client;
+  }
+  return found;
+}
+
+std::string_view presented_key(const http::Headers& headers) {
+  if (const auto authorization = headers.get("authorization")) {
+    constexpr std::string_view k_bearer = "bearer ";
+    if (authorization->size() > k_bearer.size() &&
+        http::equal_ignoring_case(authorization->substr(0, k_bearer.size()), k_bearer)) {
+      return authorization->substr(k_bearer.size());
+    }
+    return *authorization;
+  }
+  for (const std::string_view name : {"x-api-key", "api-key", "x-goog-api-key"}) {
+    if (const auto value = headers.get(name)) return *value;
+  }
+  return {};
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,60 @@
+// Snapshot: the configuration, made ready for requests: origins, targets and cache policies worked out once instead of per
+// request. Immutable; a Flow keeps the one that it began with, so a reload never changes a request under way.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chat/endpoint.h"
+#include "config/config.h"
+#include "http/client.h"
+#include "obs/prices.h"
+
+namespace outrigger::proxy {
+
+// An upstream, ready to be called.
+struct Target {
+  const config::Upstream* upstream = nullptr;
+  http::Origin origin;
+  std::string host;      // Host field
+  std::string identity;  // name and URL: part of every cache key
+};
+
+// Where a request at the llm door goes.
+struct Destination {
+  const Target* target = nullptr;
+  const config::Route* route = nullptr;  // null: none
+  chat::Place place;                     // endpoint and path to send
+  std::string_view query;
+};
+
+class Snapshot {
+ public:
+  explicit Snapshot(std::shared_ptr<const config::Config> config);
+
+  [[nodiscard]] const config::Config& config() const { return *config_; }
+  // `target` is the request target; the result keeps views into it. `/<route>/…` and `/<upstream>/…` choose, the longest
+  // route first; anything else goes to the first upstream.
+  [[nodiscard]] Destination destination(std::string_view target) const;
+  [[nodiscard]] const std::vector<Target>& targets() const { return targets_; }
+  // [cache] with what the model and the route override.
+  [[nodiscard]] const config::Cache& policy(const config::Model* model, const config::Route* route) const;
+  // What the operator says that a model costs; nothing: the built-in table holds.
+  [[nodiscard]] std::optional<obs::TokenPrice> price(std::string_view model) const;
+  // The client that a credential belongs to; null: unknown. Only meaningful when there are [[client]]s.
+  [[nodiscard]] const config::Client* client_with(std::string_view credential) const;
+
+ private:
+  std::shared_ptr<const config::Config> config_;
+  std::vector<Target> targets_;  // in the order of config().upstreams
+  std::map<std::pair<const config::Model*, const config::Route*>, config::Cache> policies_;
+  std::vector<std::pair<std::string, const config::Client*>> clients_;  // SHA-256 of the key, in hex
+};
+
+// The bearer token or API key that a request carries ("Authorization: Bearer x", "x-api-key", "api-key"); empty: none.
+std::string_view presented_key(const http::Headers& headers);
+
+}  // namespace outrigger::proxy
