@@ -12,22 +12,20 @@
 #include <vector>
 
 #include "cache/entry.h"
+#include "cache/redis_settings.h"
+#include "core/error.h"
 #include "io/world.h"
 
 namespace outrigger::cache {
 
-struct RedisSettings {
-  io::Address address;
-  std::optional<io::TlsClient> tls;
-  std::string user, password;
-  int database = 0;
-  std::string prefix = "outrigger:";
-  Duration timeout = 20ms;  // the most that a lookup may add to a request, and the limit of every other command
-};
-
 struct StoreSettings {
   std::size_t memory_bytes = 256u << 20;
   std::optional<RedisSettings> redis;
+  // The deployment's secret if there is neither a preset one nor one in Redis: at least 32 characters from net/'s random source
+  // (world.rng is not for secrets). start() without a preset checks that it is there.
+  std::string fresh_secret;
+  // News about Redis for the log, without secrets; each kind of trouble once until it changes. May be empty.
+  std::function<void(LogLevel, std::string_view words)> log;
 };
 
 struct StoreStats {
@@ -37,6 +35,7 @@ struct StoreStats {
   bool redis_up = false;
   std::uint64_t redis_hits = 0, redis_misses = 0, redis_errors = 0, redis_timeouts = 0, redis_writes = 0, redis_dropped = 0,
                 redis_rubbish = 0;
+  std::string redis_last_error;  // in words, without secrets ("WRONGPASS: ..."); empty when all is well
 };
 
 // What to purge. Several members set: all must match. None set and `all` false: nothing matches.
