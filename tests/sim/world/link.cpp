@@ -155,8 +155,8 @@ void Link::put_on_wire(Pipe& pipe, Segment segment, Duration jitter) {
     leaves = std::max(leaves, pipe.wire_free_at) + Duration(static_cast<Duration::rep>(nanos));
     pipe.wire_free_at = leaves;
   }
-  segment.arrives = std::max(pipe.last_arrival, leaves + shape_.latency + jitter);
-  pipe.last_arrival = segment.arrives;
+  // It may be due before the one ahead of it, which it cannot overtake.
+  segment.arrives = leaves + shape_.latency + jitter;
   pipe.wire.push_back(std::move(segment));
 }
 

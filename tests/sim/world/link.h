@@ -74,7 +74,6 @@ class Link : public std::enable_shared_from_this<Link> {
     std::deque<Segment> wire;
     std::size_t held = 0;
     MonoTime wire_free_at{};
-    MonoTime last_arrival{};
     std::deque<Bytes> inbox;
     std::size_t inbox_bytes = 0;
     bool eof_arrived = false;

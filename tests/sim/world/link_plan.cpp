@@ -17,8 +17,8 @@ LinkShape LinkShape::any(Rng& rng) {
   shape.latency = std::chrono::microseconds(50) * (std::int64_t{1} << rng.below(11));
   shape.jitter = rng.chance(0.5) ? Duration{} : shape.latency / 2;
   if (rng.chance(0.25)) shape.bytes_per_second = 20'000 << rng.below(10);
-  // From one byte to 64 KiB.
-  shape.window = std::size_t{1} << rng.below(17);
+  // From 64 bytes to 64 KiB.
+  shape.window = std::size_t{64} << rng.below(11);
   // A narrow window on a long link moves nothing within any time limit.
   if (shape.latency > std::chrono::milliseconds(1)) shape.window = std::max<std::size_t>(shape.window, 4096);
   shape.chunking = true;

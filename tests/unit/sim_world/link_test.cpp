@@ -383,7 +383,7 @@ struct Torture {
 };
 
 TEST_CASE("whatever two ends do, bytes are a prefix of what was sent, all of it if nothing broke, and a seed repeats") {
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     INFO("seed " << seed);
     std::uint64_t digests[2] = {};
     for (std::uint64_t& digest : digests) {
