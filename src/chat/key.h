@@ -19,13 +19,13 @@ std::optional<Key> key_from_hex(std::string_view text);
 struct Identity {
   Scope scope = Scope::credential;
   Level level = Level::safe;
-  std::string_view epoch;        // cache.epoch
-  std::string_view upstream;     // name and URL of the upstream
-  std::string_view query;        // of the request target: providers put api-version and the like there
-  std::string_view credential;   // as the client sent it (Authorization, api-key, organisation, project); never kept in clear
+  std::string_view epoch;       // cache.epoch
+  std::string_view upstream;    // name and URL of the upstream
+  std::string_view query;       // of the request target: providers put api-version and the like there
+  std::string_view credential;  // as the client sent it (Authorization, api-key, organisation, project); never kept in clear
   std::string_view app;
   std::string_view user;
-  std::string_view canonical;    // chat::Request::canonical
+  std::string_view canonical;  // chat::Request::canonical
 };
 
 // Holds the deployment's secret. Not copyable; replaced as a whole when the secret changes.

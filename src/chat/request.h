@@ -17,12 +17,12 @@ struct Request {
   Endpoint endpoint = Endpoint::other;
   std::string model;
   bool stream = false;
-  bool include_usage = false;           // stream_options.include_usage
+  bool include_usage = false;  // stream_options.include_usage
   std::optional<double> temperature;
-  std::string user;                     // user, user_id, safety_identifier or metadata.user_id: scope = "user" only
-  std::string app;                      // metadata.dify_app_id: scope = "app" only
-  std::optional<BypassReason> bypass;   // of the request's own nature: not_json, not_understood, ping, several_answers, ...
-  std::uint32_t prompt_tokens = 0;      // a rough estimate (see estimate_tokens)
+  std::string user;                    // user, user_id, safety_identifier or metadata.user_id: scope = "user" only
+  std::string app;                     // metadata.dify_app_id: scope = "app" only
+  std::optional<BypassReason> bypass;  // of the request's own nature: not_json, not_understood, ping, several_answers, ...
+  std::uint32_t prompt_tokens = 0;     // a rough estimate (see estimate_tokens)
 
   // The typed, length-prefixed canonical form of the whole request at the level asked for; empty when bypassed as not_json
   // or not_understood. canonical.h describes it and can print it.
@@ -30,9 +30,9 @@ struct Request {
 
   // Embeddings only: one per element of `input` (a lone string or token list is one element).
   struct Input {
-    std::string canonical;              // of the single-element request: what the element's own key is made of
-    std::string json;                   // the element as it stands in the body, to build a smaller request from
-    std::uint32_t tokens = 0;           // estimate
+    std::string canonical;     // of the single-element request: what the element's own key is made of
+    std::string json;          // the element as it stands in the body, to build a smaller request from
+    std::uint32_t tokens = 0;  // estimate
   };
   std::vector<Input> inputs;
 };

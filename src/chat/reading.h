@@ -1,0 +1,81 @@
+// Reading: one request body while it is being understood. Owned by understand(); holds what its parts need in common.
+//
+// Every function that writes returns false when the reading has come to its end: the body is not strict JSON or not of a known
+// shape, and the reason has been noted. Whatever was written until then is thrown away.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "chat/code_spans.h"
+#include "chat/form.h"
+#include "chat/json.h"
+#include "chat/normalise.h"
+#include "chat/reasons.h"
+#include "chat/request.h"
+
+namespace outrigger::chat {
+
+enum class Turn : unsigned char {
+  last_user,  // levels from `faq` up may fold it further
+  other,
+  exact,  // the model goes on where it ends, or it is code
+};
+
+class Reading {
+ public:
+  Reading(Request& into, Level at) : request(into), level(at), form(into.canonical) {}
+
+  Request& request;
+  const Level level;
+  FormWriter form;
+  bool says_ping = false;    // the whole question is the word that credential checks ask
+  bool tiny_output = false;  // an output limit of at most k_ping_tokens
+
+  // Remembers a reason; the first in the order of the enumeration wins.
+  void note(BypassReason reason);
+  bool not_json() { return note(BypassReason::not_json), false; }
+  bool not_understood() { return note(BypassReason::not_understood), false; }
+
+  // Appends a value as it stands. `depth` is the depth of the container that holds it.
+  bool value(yyjson_val* value, int depth);
+  // A number as an exact decimal; anything else as it stands.
+  bool number(yyjson_val* value, int depth);
+  // A text that a person or a model wrote, at the level asked for. Counts its tokens.
+  void text(std::string_view text, Edges edges, Turn turn);
+  // For what is left out of the form: it must be strict JSON all the same.
+  bool dropped(yyjson_val* value, int depth) { return is_strict(value, depth + 1) || not_json(); }
+
+  // The values of the members with a shape of their own.
+  bool messages(yyjson_val* value);  // messages.cpp
+  bool tools(yyjson_val* value);
+  bool prompt(yyjson_val* value, bool has_suffix);  // inputs.cpp
+  bool input(yyjson_val* value);
+  // After the whole form: cuts it into one form for each element of `input`.
+  bool cut_inputs(std::string_view body);
+
+ private:
+  bool message(yyjson_val* value, bool is_last_user, bool is_last);
+  bool message_member(const Members::Member& member, std::size_t& count, Turn turn);
+  bool content(yyjson_val* value, Turn turn);
+  bool part(yyjson_val* value, Edges edges, Turn turn);
+  bool without_cache_control(yyjson_val* object, int depth);
+  bool tool_calls(yyjson_val* value);
+  bool tool_call(yyjson_val* value);
+  // Ids of tool calls are random; which call an answer belongs to is not. They become numbers in the order of appearance.
+  void call_id(std::string_view id);
+  void inspect_media(yyjson_val* part);
+  bool token_list(yyjson_val* value);
+
+  std::unordered_map<std::string_view, std::uint32_t> calls_;
+  std::vector<Span> elements_;  // of `input`, in the form
+  Span input_;                  // all of it
+};
+
+// Credential checks ask for almost no output (reference: 5 to 20).
+constexpr double k_ping_tokens = 20;
+constexpr std::string_view k_ping = "ping";
+
+}  // namespace outrigger::chat

@@ -1,0 +1,225 @@
+#include "chat/request.h"
+
+#include <algorithm>
+
+#include "chat/fields.h"
+#include "chat/number.h"
+#include "chat/reading.h"
+
+namespace outrigger::chat {
+namespace {
+
+std::string_view text_or_empty(yyjson_val* value) { return yyjson_is_str(value) ? text_of(value) : std::string_view{}; }
+
+bool is_on(yyjson_val* value) {
+  return !yyjson_is_null(value) && !yyjson_is_false(value) && !(yyjson_is_arr(value) && unsafe_yyjson_get_len(value) == 0);
+}
+
+bool has_item(yyjson_val* list, std::string_view wanted) {
+  std::size_t index = 0;
+  std::size_t count = 0;
+  yyjson_val* item = nullptr;
+  yyjson_arr_foreach(list, index, count, item) {
+    if (text_or_empty(item) == wanted) return true;
+  }
+  return false;
+}
+
+// Who asks, by what is written in the body. The first of them that is not empty counts, in this order.
+struct Askers {
+  std::string_view user;
+  std::string_view user_id;
+  std::string_view safety_identifier;
+  std::string_view in_metadata;
+  [[nodiscard]] std::string_view first() const {
+    for (const std::string_view candidate : {user, user_id, safety_identifier, in_metadata}) {
+      if (!candidate.empty()) return candidate;
+    }
+    return {};
+  }
+};
+
+// The top level of a body.
+class TopLevel {
+ public:
+  TopLevel(Reading& reading, Request& request) : reading_(reading), request_(request) {}
+
+  bool read(yyjson_val* root, std::string_view body);
+
+ private:
+  bool member(std::string_view name, yyjson_val* value);
+  bool kept(Field field, yyjson_val* value);
+  bool question(Field field, yyjson_val* value);
+  bool left_out(Field field, std::string_view name, yyjson_val* value);
+  bool stream_options(yyjson_val* value);
+
+  Reading& reading_;
+  Request& request_;
+  Askers askers_;
+  std::size_t count_ = 0;  // of the members in the form
+  bool has_suffix_ = false;
+  bool has_question_ = false;
+};
+
+bool TopLevel::read(yyjson_val* root, std::string_view body) {
+  Members members;
+  if (!members.load(root)) return reading_.not_json();
+  has_suffix_ = std::any_of(members.begin(), members.end(),
+                            [](const auto& m) { return m.name() == "suffix" && !yyjson_is_null(m.value); });
+  reading_.form.head(request_.endpoint);
+  const std::size_t mark = reading_.form.open_object();
+  for (const Members::Member& m : members) {
+    if (!member(m.name(), m.value)) return false;
+  }
+  reading_.form.close(mark, count_);
+  if (request_.model.empty() || !has_question_) return reading_.not_understood();
+  request_.user = askers_.first();
+  if (is_searching_model(request_.model)) reading_.note(BypassReason::hosted_tool);
+  if (reading_.says_ping && (reading_.tiny_output || request_.endpoint == Endpoint::embeddings)) {
+    reading_.note(BypassReason::ping);
+  }
+  return request_.endpoint != Endpoint::embeddings || reading_.cut_inputs(body);
+}
+
+bool TopLevel::member(std::string_view name, yyjson_val* value) {
+  const Field field = field_named(name);
+  switch (field) {
+    case Field::dropped:
+    case Field::user:
+    case Field::metadata:
+    case Field::stream:
+    case Field::stream_options:
+      return left_out(field, name, value);
+    default:
+      break;
+  }
+  if (field != Field::unknown && yyjson_is_null(value)) return true;
+  ++count_;
+  reading_.form.name(name);
+  return kept(field, value);
+}
+
+bool TopLevel::kept(Field field, yyjson_val* value) {
+  switch (field) {
+    case Field::model:
+      if (!yyjson_is_str(value)) return reading_.not_understood();
+      request_.model = text_of(value);
+      break;
+    case Field::messages:
+    case Field::prompt:
+    case Field::input:
+      return question(field, value);
+    case Field::tools:
+      return reading_.tools(value);
+    case Field::temperature:
+      if (!is_number(value)) return reading_.not_understood();
+      request_.temperature = to_double(text_of(value));
+      return reading_.number(value, 1);
+    case Field::answers:
+      if (!is_number(value)) return reading_.not_understood();
+      if (to_double(text_of(value)) > 1) reading_.note(BypassReason::several_answers);
+      return reading_.number(value, 1);
+    case Field::output_limit:
+      if (is_number(value) && to_double(text_of(value)) <= k_ping_tokens) reading_.tiny_output = true;
+      return reading_.number(value, 1);
+    case Field::number:
+      return reading_.number(value, 1);
+    case Field::modalities:
+      if (has_item(value, "audio")) reading_.note(BypassReason::audio);
+      break;
+    case Field::audio:
+      reading_.note(BypassReason::audio);
+      break;
+    case Field::hosted:
+      if (is_on(value)) reading_.note(BypassReason::hosted_tool);
+      break;
+    case Field::state:
+      if (is_on(value)) reading_.note(BypassReason::stateful);
+      break;
+    default:
+      break;
+  }
+  return reading_.value(value, 1);
+}
+
+// The member that asks, if it is this endpoint's own; that of another endpoint is an unknown member here.
+bool TopLevel::question(Field field, yyjson_val* value) {
+  const Endpoint endpoint = request_.endpoint;
+  const Field own = endpoint == Endpoint::chat_completions ? Field::messages
+                    : endpoint == Endpoint::completions    ? Field::prompt
+                                                           : Field::input;
+  if (field != own) return reading_.value(value, 1);
+  has_question_ = true;
+  if (field == Field::messages) return reading_.messages(value);
+  return field == Field::prompt ? reading_.prompt(value, has_suffix_) : reading_.input(value);
+}
+
+bool TopLevel::left_out(Field field, std::string_view name, yyjson_val* value) {
+  switch (field) {
+    case Field::user: {
+      auto& asker = name == "user" ? askers_.user : name == "user_id" ? askers_.user_id : askers_.safety_identifier;
+      asker = text_or_empty(value);
+      break;
+    }
+    case Field::metadata:
+      request_.app = text_or_empty(yyjson_obj_get(value, "dify_app_id"));
+      askers_.in_metadata = text_or_empty(yyjson_obj_get(value, "user_id"));
+      break;
+    case Field::stream:
+      if (!yyjson_is_bool(value) && !yyjson_is_null(value)) return reading_.not_understood();
+      request_.stream = yyjson_is_true(value);
+      break;
+    case Field::stream_options:
+      if (!stream_options(value)) return false;
+      break;
+    default:
+      break;
+  }
+  return reading_.dropped(value, 1);
+}
+
+bool TopLevel::stream_options(yyjson_val* value) {
+  if (yyjson_is_null(value)) return true;
+  if (!yyjson_is_obj(value)) return reading_.not_understood();
+  yyjson_val* usage = yyjson_obj_get(value, "include_usage");
+  if (usage != nullptr && !yyjson_is_bool(usage) && !yyjson_is_null(usage)) return reading_.not_understood();
+  request_.include_usage = yyjson_is_true(usage);
+  return true;
+}
+
+// What routing needs of a body whose shape is not understood.
+void read_least(yyjson_val* root, Request& request) {
+  request.model = text_or_empty(yyjson_obj_get(root, "model"));
+  request.stream = yyjson_is_true(yyjson_obj_get(root, "stream"));
+}
+
+}  // namespace
+
+Request understand(Endpoint endpoint, std::string_view body, Level level) {
+  Request request;
+  request.endpoint = endpoint;
+  if (endpoint == Endpoint::other) {
+    request.bypass = BypassReason::endpoint;
+    return request;
+  }
+  const Document document = parse_json(body);
+  yyjson_val* root = yyjson_doc_get_root(document.get());
+  if (!yyjson_is_obj(root)) {
+    request.bypass = BypassReason::not_json;
+    return request;
+  }
+  // The form of a small body is about as large as the body: names and sizes take what quotes and commas did.
+  request.canonical.reserve(body.size() + body.size() / 4 + 64);
+  Reading reading(request, endpoint == Endpoint::embeddings ? std::min(level, Level::safe) : level);
+  if (!TopLevel(reading, request).read(root, body)) {
+    if (!is_strict(root, 1)) request.bypass = BypassReason::not_json;
+    const auto reason = request.bypass;
+    request = Request{};
+    request.endpoint = endpoint;
+    request.bypass = reason;
+    if (request.bypass == BypassReason::not_understood) read_least(root, request);
+  }
+  return request;
+}
+
+}  // namespace outrigger::chat
