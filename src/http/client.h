@@ -22,14 +22,14 @@ namespace outrigger::http {
 
 // Where to connect. Calls to equal origins share a pool.
 struct Origin {
-  io::Address address;                 // of the origin itself
-  std::optional<io::TlsClient> tls;    // https
+  io::Address address;               // of the origin itself
+  std::optional<io::TlsClient> tls;  // https
   struct Proxy {
     io::Address address;
-    std::string authorization;         // value for Proxy-Authorization, or empty
+    std::string authorization;  // value for Proxy-Authorization, or empty
     bool operator==(const Proxy&) const = default;
   };
-  std::optional<Proxy> proxy;          // reached by CONNECT, for http and https alike
+  std::optional<Proxy> proxy;  // reached by CONNECT, for http and https alike
   bool operator==(const Origin&) const = default;
 };
 
@@ -68,12 +68,12 @@ class Call {
 
 struct ClientLimits {
   std::size_t idle_per_origin = 64;
-  Duration idle_timeout = 55s;        // below the 60 s after which common load balancers drop idle connections
+  Duration idle_timeout = 55s;  // below the 60 s after which common load balancers drop idle connections
   std::size_t header_bytes = 64 * 1024;
 };
 
 struct CallOptions {
-  Duration connect_timeout = 3s;      // name, TCP, proxy and TLS together
+  Duration connect_timeout = 3s;  // name, TCP, proxy and TLS together
   // The whole body, when it is at hand: framed by Content-Length and sent again if need be.
   std::optional<Bytes> body;
   // Otherwise a streamed body: its length if the client announced one, else chunked. Ignored when `body` is set; a request
@@ -82,6 +82,7 @@ struct CallOptions {
   std::optional<std::uint64_t> streamed_length;
 };
 
+// Must outlive its Calls.
 class Client {
  public:
   Client(io::World world, ClientLimits limits);

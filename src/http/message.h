@@ -34,19 +34,40 @@ class Headers {
   [[nodiscard]] Field operator[](std::size_t i) const;
   // Text bytes, for limits.
   [[nodiscard]] std::size_t text_size() const { return text_.size(); }
+  // Forgets the fields and keeps the memory.
   void clear();
+  void reserve(std::size_t fields, std::size_t text);
+
+  // For a parser, which gets a field in pieces: the pieces of its name, then those of its value, then end_field(), which cuts
+  // white space off the end of the value. Nothing else may be called on this object in between.
+  void append_name(std::string_view piece);
+  void append_value(std::string_view piece);
+  void end_field();
 
  private:
   struct Span {
     std::uint32_t name, name_size, value, value_size;
   };
-  std::string text_;
+  std::string_view name_of(const Span& span) const { return {text_.data() + span.name, span.name_size}; }
+  std::string_view value_of(const Span& span) const { return {text_.data() + span.value, span.value_size}; }
+
+  std::string text_;  // removed fields leave their text behind
   std::vector<Span> fields_;
+  Span open_{};  // the field that a parser is adding
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+// Does the comma-separated `list` hold `token`? Without case.
+bool list_has_token(std::string_view list, std::string_view token);
+// RFC 9110 §5.6.2: the characters of a method and of a field name.
+bool is_token(std::string_view text);
+// May stand in a field value: no control characters but tab, so nothing can begin a new line.
+bool is_field_value(std::string_view text);
+// Is a field of that name always hop-by-hop, whatever Connection says?
+bool is_hop_by_hop(std::string_view name);
 // Removes what RFC 9110 §7.6.1 calls hop-by-hop: Connection and all that it names, Keep-Alive, Proxy-*, TE, Trailer,
-// Transfer-Encoding, Upgrade. Content-Length stays: whoever sends the message on decides about framing.
+// Transfer-Encoding, Upgrade. Content-Length stays: whoever sends the message on decides about framing. Host stays even when
+// Connection names it: a request without it would not be valid.
 void remove_hop_by_hop(Headers& headers);
 
 struct RequestHead {

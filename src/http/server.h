@@ -21,7 +21,8 @@ namespace outrigger::http {
 
 class Exchange;
 
-// The application's side of one exchange. Destroyed when the exchange is over, never inside one of its own methods.
+// The application's side of one exchange. Destroyed when the exchange is over, never inside one of its own methods. After
+// finish() or abort() none of them is called any more.
 class ExchangeHandler {
  public:
   virtual ~ExchangeHandler() = default;
@@ -67,9 +68,9 @@ class Exchange {
   // A whole answer in one go; same as respond(known), write, finish but in one system call.
   virtual void respond_whole(const ResponseHead& head, const Bytes& body) = 0;
   // The hot path: like respond_whole, with a head that is already text: status line and fields, each ended by CRLF, without
-  // framing fields and without the empty line.
+  // framing fields, Date, and the empty line. render_head() of http/writer.h makes such a text.
   virtual void respond_rendered(std::string_view head, const Bytes& body) = 0;
-  // The answer cannot be completed: the connection is closed so that the client notices.
+  // The answer cannot be completed: the connection is closed at once, so that the client notices.
   virtual void abort() = 0;
 
   [[nodiscard]] virtual bool responded() const = 0;
@@ -94,16 +95,17 @@ class Acceptor {
 };
 
 struct ServerLimits {
-  std::size_t connections = 4096;          // above it a new connection is closed at once
-  std::size_t header_bytes = 32 * 1024;    // request line and fields; beyond: 431
-  std::uint64_t body_bytes = 20u << 20;    // beyond: 413
-  Duration header_timeout = 10s;           // from the first byte of a head to its end: 408. Also the TLS handshake's
-  Duration body_timeout = 60s;             // between two pieces of a body that we want to read: 408
-  Duration keep_alive = 75s;               // idle between two requests; nginx's default
-  Duration linger = 2s;                    // after an early answer the rest of the request is read and discarded this long, so
-                                           // that the answer is not lost to a reset (RFC 9112 §9.6)
+  std::size_t connections = 4096;        // above it a new connection is closed at once
+  std::size_t header_bytes = 32 * 1024;  // request line and fields; beyond: 431
+  std::uint64_t body_bytes = 20u << 20;  // beyond: 413
+  Duration header_timeout = 10s;         // from the first byte of a head to its end: 408. Also the TLS handshake's
+  Duration body_timeout = 60s;           // between two pieces of a body that we want to read: 408
+  Duration keep_alive = 75s;             // idle between two requests; nginx's default
+  Duration linger = 2s;                  // after an early answer the rest of the request is read and discarded this long, so
+                                         // that the answer is not lost to a reset (RFC 9112 §9.6)
 };
 
+// Destroying it closes all connections and destroys their handlers; not from inside a handler.
 class Server {
  public:
   // `acceptor` must outlive the server.
