@@ -1,0 +1,84 @@
+// Desk: decides what every request is answered. No I/O: it takes a request and the time and gives a Script. One per Provider.
+//
+//   /sim/...  ──> stats, reset, faults, echo (neither counted nor spoiled)
+//   the rest  ──> count ──> fault in place of an answer? ──> key ──> rate limit ──> model known? ──> answer ──> spoil
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/rng.h"
+#include "core/time.h"
+#include "http/message.h"
+#include "sim/answers.h"
+#include "sim/ledger.h"
+#include "sim/rate_limit.h"
+#include "sim/schedule.h"
+#include "sim/script.h"
+#include "sim/settings.h"
+
+namespace outrigger::sim_provider {
+
+// A request that has come in whole.
+struct Received {
+  const http::RequestHead& head;
+  std::string_view body;   // empty when `body_whole` is false
+  bool body_whole = true;  // false: it was too long to be kept
+  std::uint64_t body_size = 0;
+  std::string body_sha256;
+};
+
+enum class Endpoint : unsigned char {
+  chat,
+  completion,
+  embeddings,
+  models,
+  model,
+  files,
+  transcriptions,
+  speech,
+  images,
+  moderations,
+  other,
+};
+Endpoint endpoint_of(std::string_view method, std::string_view path);
+std::string_view name(Endpoint endpoint);
+
+class Desk {
+ public:
+  Desk(Settings settings, Rng rng, MonoTime now);
+
+  Script answer(const Received& request, MonoTime now, WallTime wall);
+
+  // Bodies up to this size are needed whole; of longer ones only size and hash.
+  [[nodiscard]] std::uint64_t body_limit(const http::RequestHead& head) const;
+  [[nodiscard]] bool refuses(MonoTime now) const { return schedule_.refuses(now); }
+  // Nothing to decide: answers may come from FastAnswers.
+  [[nodiscard]] bool is_plain() const;
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] Ledger& ledger() { return ledger_; }
+  void set_faults(std::vector<Fault> faults, MonoTime now) { schedule_ = Schedule(std::move(faults), now); }
+  // Counts and schedule from the beginning.
+  void reset(MonoTime now);
+
+ private:
+  Script answer_sim(const Received& request, std::string_view name, std::string_view query, MonoTime now);
+  Script answer_api(Endpoint endpoint, std::string_view path, const Received& request, const Ask& ask, const Fault& fault,
+                    MonoTime now, WallTime wall);
+  Script answer_endpoint(Endpoint endpoint, std::string_view path, const Received& request, const Ask& ask,
+                         const Fault& fault, const Stamp& stamp);
+  std::optional<Script> over_limit(const Ask& ask, http::Headers& headers, MonoTime now);
+  [[nodiscard]] bool knows(std::string_view model) const;
+  void note(Endpoint endpoint, const Received& request, const Ask& ask);
+  std::string fresh_id();
+
+  Settings settings_;
+  Rng rng_;
+  Schedule schedule_;
+  Ledger ledger_;
+  std::optional<RateLimit> requests_, tokens_;
+};
+
+}  // namespace outrigger::sim_provider
