@@ -28,18 +28,18 @@ struct Usage {
 // Opaque outside providers/: bytes that encode themselves, versioned, so that they can lie in Redis.
 struct Answer {
   Bytes encoded;
-  std::string model;           // as the provider named it
-  std::optional<Usage> usage;  // as the provider counted; else estimate with estimated_usage()
-  std::uint64_t estimated_completion_tokens = 0;
+  std::string model;                              // as the provider named it
+  std::optional<Usage> usage;                     // as the provider counted; zero counts as not counted
+  std::uint64_t estimated_completion_tokens = 0;  // always there, whatever the provider counted
 };
 
 // What an SSE event means to those who relay it.
 enum class EventKind : unsigned char {
-  other,    // role, comments, keep-alives, metadata: nothing that a reader waits for
-  token,    // text, reasoning, a tool call, a finish reason
-  usage,    // a chunk that holds nothing but usage (choices: [])
-  error,    // an error in the stream
-  done,     // the end mark
+  other,  // role, comments, keep-alives, metadata: nothing that a reader waits for
+  token,  // text, reasoning, a tool call, a finish reason
+  usage,  // a chunk that holds nothing but usage (choices: [])
+  error,  // an error in the stream
+  done,   // the end mark
 };
 struct Event {
   std::size_t end;  // offset in the body just after the event's blank line
@@ -55,9 +55,9 @@ class AnswerReader {
   [[nodiscard]] virtual const std::vector<Event>& events() const = 0;
   // Call once, after the body ended well. Either an answer fit for storing, or the first reason why it is not.
   virtual std::expected<Answer, chat::NoStoreReason> finish() = 0;
-  // Usage seen so far, also when finish() refuses.
+  // Usage seen so far, also when finish() refuses. A blocking answer is understood in finish(): before, nothing is known.
   [[nodiscard]] virtual std::optional<Usage> usage() const = 0;
-  // A 200 with an error inside (streamed or blocking) has been seen.
+  // A 200 with an error inside (streamed or blocking) has been seen; blocking: ask after finish().
   [[nodiscard]] virtual bool saw_error() const = 0;
 };
 // `streamed`: is the body SSE? Never null for chat_completions and completions; null for the others.
@@ -67,8 +67,8 @@ std::unique_ptr<AnswerReader> make_answer_reader(chat::Endpoint endpoint, bool s
 // widths (k_id_size letters, 10 digits), so a hit is a copy and a few overwrites.
 struct Rendered {
   Bytes text;
-  std::vector<std::uint32_t> ids;      // offsets of the id's random part
-  std::vector<std::uint32_t> createds; // offsets of the 10 digits of the time
+  std::vector<std::uint32_t> ids;       // offsets of the id's random part
+  std::vector<std::uint32_t> createds;  // offsets of the 10 digits of the time
 };
 inline constexpr std::size_t k_id_size = 24;
 // A copy of `rendered` with a fresh id and time.
@@ -80,8 +80,9 @@ struct RenderOptions {
   UsagePolicy usage = UsagePolicy::original;
   std::uint32_t prompt_tokens_estimate = 0;  // used when the provider told no usage
 };
-// Streams come in the original pieces, or, if the answer was not streamed, in natural ones. LF only, no `event:` lines, `choices:[]` in the usage chunk,
-// `[DONE]` at the end: what Dify's parser takes. Nothing when `encoded` is not readable (another version, rubbish in Redis).
+// Streams come in the original pieces, or, if the answer was not streamed, in natural ones. LF only, no `event:` lines,
+// `choices:[]` in the usage chunk, `[DONE]` at the end: what Dify's parser takes. Nothing when `encoded` is not readable (another
+// version, another endpoint's, rubbish in Redis).
 std::optional<Rendered> render(chat::Endpoint endpoint, std::string_view encoded, const RenderOptions& options);
 
 // The usage chunk that a stream lacks for a reader who asked for one, as a whole SSE event. `like` is an event of that

@@ -1,0 +1,91 @@
+#include "providers/answer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "providers/openai/embeddings.h"
+#include "providers/openai/notices.h"
+#include "providers/openai/reader.h"
+#include "providers/openai/render.h"
+
+namespace outrigger::providers {
+namespace {
+
+// The dialect of each endpoint: one line per endpoint here is all that the rest of the program sees of a dialect.
+std::optional<openai::Form> openai_form(chat::Endpoint endpoint) {
+  switch (endpoint) {
+    case chat::Endpoint::chat_completions:
+      return openai::Form::chat;
+    case chat::Endpoint::completions:
+      return openai::Form::text;
+    case chat::Endpoint::embeddings:
+    case chat::Endpoint::other:
+      break;
+  }
+  return std::nullopt;
+}
+
+constexpr std::string_view k_letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+static_assert(k_letters.size() == 62);
+constexpr std::size_t k_letters_of_word = 12;  // 62^11 > 2^64: eleven tell all words apart, the twelfth only fills
+static_assert(2 * k_letters_of_word == k_id_size);
+
+void write_word(char* to, std::uint64_t word) {
+  const std::uint64_t fill = word ^ (word >> 32);
+  for (std::size_t i = 0; i + 1 < k_letters_of_word; ++i, word /= 62) to[i] = k_letters[word % 62];
+  to[k_letters_of_word - 1] = k_letters[fill % 62];
+}
+
+// The years 2001 to 2286: what ten digits hold without a leading zero, which JSON does not know.
+constexpr std::int64_t k_created_min = 1'000'000'000;
+constexpr std::int64_t k_created_max = 9'999'999'999;
+constexpr std::size_t k_created_size = 10;
+
+std::array<char, k_created_size> created_digits(std::int64_t created) {
+  std::array<char, k_created_size> digits{};
+  std::int64_t left = std::clamp(created, k_created_min, k_created_max);
+  for (std::size_t i = digits.size(); i-- > 0; left /= 10) digits[i] = static_cast<char>('0' + left % 10);
+  return digits;
+}
+
+}  // namespace
+
+std::unique_ptr<AnswerReader> make_answer_reader(chat::Endpoint endpoint, bool streamed) {
+  const std::optional<openai::Form> form = openai_form(endpoint);
+  if (!form) return nullptr;
+  if (streamed) return std::make_unique<openai::StreamReader>(*form);
+  return std::make_unique<openai::BlockingReader>(*form);
+}
+
+Bytes personalise(const Rendered& rendered, std::uint64_t id_high, std::uint64_t id_low, std::int64_t created) {
+  std::array<char, k_id_size> id{};
+  write_word(id.data(), id_high);
+  write_word(id.data() + k_letters_of_word, id_low);
+  const std::array<char, k_created_size> digits = created_digits(created);
+  return Bytes::make(rendered.text.size(), [&](char* to) {
+    std::memcpy(to, rendered.text.data(), rendered.text.size());
+    for (const std::uint32_t offset : rendered.ids) std::memcpy(to + offset, id.data(), id.size());
+    for (const std::uint32_t offset : rendered.createds) std::memcpy(to + offset, digits.data(), digits.size());
+  });
+}
+
+std::optional<Rendered> render(chat::Endpoint endpoint, std::string_view encoded, const RenderOptions& options) {
+  const std::optional<openai::Form> form = openai_form(endpoint);
+  if (!form) return std::nullopt;
+  return openai::render(*form, encoded, options);
+}
+
+std::string usage_event(chat::Endpoint endpoint, std::string_view like, const Usage& usage) {
+  return openai::usage_event(openai_form(endpoint).value_or(openai::Form::chat), like, usage);
+}
+
+std::string error_body(chat::Endpoint, ErrorCode code) { return openai::error_body(code); }
+std::string error_event(chat::Endpoint, ErrorCode code) { return openai::error_event(code); }
+
+std::expected<EmbeddingsAnswer, chat::NoStoreReason> read_embeddings(std::string_view body, std::size_t expected_count) {
+  return openai::read_embeddings(body, expected_count);
+}
+std::string render_embeddings(const EmbeddingsAnswer& answer) { return openai::render_embeddings(answer); }
+
+}  // namespace outrigger::providers

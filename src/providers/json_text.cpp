@@ -1,0 +1,81 @@
+#include "providers/json_text.h"
+
+#include <array>
+#include <charconv>
+
+namespace outrigger::providers {
+namespace {
+
+// Bytes at which a run of plain text may have to stop: quotes, backslashes, controls, and the first bytes of U+0085 and U+2028.
+constexpr std::array<bool, 256> k_stops = [] {
+  std::array<bool, 256> stops{};
+  for (std::size_t i = 0; i < 0x20; ++i) stops[i] = true;
+  stops['"'] = stops['\\'] = stops[0xc2] = stops[0xe2] = true;
+  return stops;
+}();
+
+constexpr std::string_view k_hex = "0123456789abcdef";
+
+void append_control(std::string& to, unsigned char byte) {
+  switch (byte) {
+    case '"':
+      to += "\\\"";
+      return;
+    case '\\':
+      to += "\\\\";
+      return;
+    case '\n':
+      to += "\\n";
+      return;
+    case '\r':
+      to += "\\r";
+      return;
+    case '\t':
+      to += "\\t";
+      return;
+    default:
+      to += "\\u00";
+      to += k_hex[byte >> 4];
+      to += k_hex[byte & 15];
+  }
+}
+
+// The escape of the unusual line end that `rest` begins with; empty when it begins with none.
+std::string_view line_end_escape(std::string_view rest) {
+  if (rest.starts_with("\xc2\x85")) return "\\u0085";
+  if (rest.starts_with("\xe2\x80\xa8")) return "\\u2028";
+  if (rest.starts_with("\xe2\x80\xa9")) return "\\u2029";
+  return {};
+}
+
+}  // namespace
+
+void append_string(std::string& to, std::string_view text) {
+  to += '"';
+  std::size_t plain = 0;  // where the run that is not yet written begins
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (!k_stops[byte]) continue;
+    if (byte < 0x80) {
+      to.append(text, plain, i - plain);
+      append_control(to, byte);
+    } else {
+      const std::string_view escape = line_end_escape(text.substr(i));
+      if (escape.empty()) continue;
+      to.append(text, plain, i - plain);
+      to += escape;
+      i += byte == 0xc2 ? 1 : 2;
+    }
+    plain = i + 1;
+  }
+  to.append(text, plain);
+  to += '"';
+}
+
+void append_number(std::string& to, std::uint64_t number) {
+  std::array<char, 20> digits{};
+  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  to.append(digits.data(), result.ptr);
+}
+
+}  // namespace outrigger::providers

@@ -1,0 +1,108 @@
+// What is stored of an answer: a head, then the pieces in the order and the cuts in which they came. A blocking answer is one
+// piece. The same structs are filled from JSON (views into the parsed document) and from the stored form (views into it).
+//
+// The stored form, all numbers as varints (LEB128), all texts with their length before them:
+//   "ORA" version(1) checksum(8) head piece*
+// The checksum is over everything after it. Reading is total: whatever stands in Redis, the result is the pieces or nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "providers/answer.h"
+
+namespace outrigger::providers::openai {
+
+inline constexpr std::uint32_t k_choices_max = 128;  // the API's own limit of `n`
+inline constexpr std::uint32_t k_tools_max = 1024;   // calls in one answer; the API lets 128 tools be declared
+inline constexpr std::uint32_t k_extras_max = 1024;  // unknown members of one object
+
+// Which endpoint's answer it is: chat completions, or the older text completions.
+enum class Form : unsigned char { chat = 1, text = 2 };
+
+using Text = std::optional<std::string_view>;
+
+// A member that we do not know, as it was: its JSON text.
+struct Extra {
+  std::string_view name;
+  std::string_view json;
+};
+using Extras = std::vector<Extra>;
+
+// A tool call, or a part of one. `custom` calls carry free text in place of arguments.
+struct ToolPiece {
+  std::optional<std::uint32_t> index;
+  Text id, type, name, arguments;
+  bool custom = false;
+  Extras extras;
+};
+
+struct ChoicePiece {
+  std::uint32_t index = 0;
+  Text role, content, reasoning_content, reasoning, refusal;  // `content` is also the `text` of a text completion
+  Text function_name, function_arguments;                     // function_call, the older form of tool calls
+  Text logprobs;                                              // JSON text
+  Text finish_reason;
+  std::vector<ToolPiece> tools;
+  Extras delta_extras;  // of `delta` or `message`
+  Extras extras;        // of the choice
+};
+
+struct Piece {
+  Extras extras;  // of the whole chunk or answer
+  std::vector<ChoicePiece> choices;
+};
+
+// The usage as the provider told it. `total` is its own: some count more than the sum.
+struct UsageTold {
+  Usage usage;
+  std::uint64_t total_tokens = 0;
+  std::vector<std::pair<std::string, std::string>> details;  // further members: name and JSON text
+};
+
+struct Head {
+  Form form = Form::chat;
+  bool streamed = false;
+  std::string_view model;
+  std::optional<UsageTold> usage;
+  std::uint64_t estimated_completion_tokens = 0;
+};
+
+class PieceWriter {
+ public:
+  void add(const Piece& piece);
+  [[nodiscard]] std::string_view pieces() const { return pieces_; }
+
+ private:
+  std::string pieces_;
+  std::string extras_;       // of the piece being added, encoded
+  std::string last_extras_;  // of the one before: most providers repeat them in every chunk
+};
+
+Bytes encode(const Head& head, std::string_view pieces);
+
+class PieceReader {
+ public:
+  // Nothing unless it is whole and of this version. The views in head and pieces are good as long as `encoded` is.
+  static std::optional<PieceReader> open(std::string_view encoded);
+  // Pieces without a head, as a PieceWriter holds them.
+  static PieceReader over(std::string_view pieces) { return PieceReader(pieces); }
+
+  [[nodiscard]] const Head& head() const { return head_; }
+  // False at the end, and at the first byte that cannot be.
+  bool next(Piece& piece);
+  [[nodiscard]] bool broken() const { return broken_; }
+
+ private:
+  explicit PieceReader(std::string_view rest) : rest_(rest) {}
+
+  Head head_;
+  std::string_view rest_;
+  Extras last_extras_;
+  bool broken_ = false;
+};
+
+}  // namespace outrigger::providers::openai
