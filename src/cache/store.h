@@ -40,8 +40,8 @@ struct StoreStats {
 
 // What to purge. Several members set: all must match. None set and `all` false: nothing matches.
 struct PurgeFilter {
-  std::optional<chat::Key> key;
-  std::optional<std::string> model, route, tag;
+  std::optional<chat::Key> key{};
+  std::optional<std::string> model{}, route{}, tag{};
   bool all = false;
 };
 struct PurgeReport {
