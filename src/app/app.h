@@ -1,7 +1,4 @@
-// App: puts the program together and takes it through its life: start, serve, reload, drain, stop. The only place that names
-// concrete classes.
-//
-//   starting ──sockets bound, secret agreed──► serving ──SIGTERM, SIGINT, /api/drain──► draining ──idle, or `drain` over──► end
+// What the command line can ask for: serve and health. Alone in naming net's classes.
 #pragma once
 
 #include <memory>

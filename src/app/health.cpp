@@ -1,0 +1,80 @@
+#include <cstdio>
+
+#include "app/app.h"
+#include "fmt/format.h"
+#include "http/client.h"
+#include "net/random.h"
+#include "net/uv_loop.h"
+#include "net/uv_net.h"
+
+namespace outrigger::app {
+namespace {
+
+// One GET to the admin door, with an end.
+class Probe final : private http::CallHandler {
+ public:
+  Probe(net::UvLoop& loop, net::UvNet& net, Rng& rng, const io::Address& address)
+      : loop_(loop), client_({loop, net, rng}, {}), limit_(loop.after(2s, [this] { end("no answer within 2 s"); })) {
+    http::RequestHead head;
+    head.method = "GET";
+    head.target = "/readyz";
+    head.headers.add("Host", "localhost");
+    call_ = client_.start({.address = address, .tls = {}, .proxy = {}}, head, {}, *this);
+  }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+ private:
+  void on_head(http::ResponseHead head) override {
+    end(head.status == 200 ? "" : fmt::format("it answers {}: starting, draining, or not Outrigger", head.status));
+  }
+  void on_body(const Bytes&) override {}
+  void on_end() override {}
+  void on_error(Error error) override { end(fmt::format("{} {}", traits(error.code).name, error.detail)); }
+  void on_drained() override {}
+  void end(std::string problem) {
+    problem_ = std::move(problem);
+    loop_.stop();
+  }
+
+  net::UvLoop& loop_;
+  http::Client client_;
+  std::unique_ptr<http::Call> call_;
+  io::Timer limit_;
+  std::string problem_ = "no answer";
+};
+
+}  // namespace
+
+int health(const std::string& config_file, const config::Environment& environment) {
+  std::string admin = config::Listen{}.admin;
+  if (!config_file.empty()) {
+    const config::Loaded loaded = config::load_file(config_file, environment);
+    if (loaded.config == nullptr) {
+      for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+        if (diagnostic.error) std::fprintf(stderr, "%s\n", config::to_string(diagnostic).c_str());
+      }
+      return 1;
+    }
+    admin = loaded.config->listen.admin;
+  }
+  auto address = io::parse_address(admin);
+  if (!address) {
+    std::fprintf(stderr, "%s\n", address.error().detail.c_str());
+    return 1;
+  }
+  if (address->host == "0.0.0.0") address->host = "127.0.0.1";
+  if (address->host == "::") address->host = "::1";
+  net::UvLoop loop;
+  net::UvNet net(loop);
+  Rng rng(net::random_seed());
+  Probe probe(loop, net, rng, *address);
+  loop.run();
+  if (probe.problem().empty()) {
+    std::puts("ready");
+    return 0;
+  }
+  std::fprintf(stderr, "not ready: the admin door at %s: %s\n", admin.c_str(), probe.problem().c_str());
+  return 1;
+}
+
+}  // namespace outrigger::app

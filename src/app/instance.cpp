@@ -1,0 +1,166 @@
+#include "app/instance.h"
+
+#include "app/settings.h"
+#include "fmt/format.h"
+
+namespace outrigger::app {
+
+void report(obs::Log& log, const std::vector<config::Diagnostic>& diagnostics) {
+  for (const config::Diagnostic& diagnostic : diagnostics) {
+    log.line(diagnostic.error ? LogLevel::error : LogLevel::warning, config::to_string(diagnostic));
+  }
+}
+
+Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
+    : parts_(std::move(parts)),
+      on_over_(std::move(on_over)),
+      config_(parts_.config),
+      store_(parts_.world, store_settings(*config_)),
+      client_(parts_.world, {}),
+      metrics_(registry_),
+      door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
+      admin_(parts_.world, door_, registry_,
+             {.is_ready = [this] { return serving(); },
+              .drain = [this] { drain(); },
+              .reload = [this] { return reload(); }},
+             parts_.version),
+      llm_server_(parts_.world, server_limits(*config_), door_),
+      admin_server_(parts_.world, admin_limits(*config_), admin_) {
+  declare_gauges();
+}
+
+Instance::~Instance() = default;
+
+void Instance::declare_gauges() {
+  registry_.declare_gauge("outrigger_redis_up", "1 while Redis is connected and answers in time.");
+  registry_.declare_gauge("outrigger_cache_entries", "Answers in the memory tier.");
+  registry_.declare_gauge("outrigger_cache_bytes", "Bytes that they hold.");
+  registry_.declare_gauge("outrigger_upstream_calls", "Calls upstream that are under way.");
+  registry_.declare_gauge("outrigger_connections", "Open client connections, by door.");
+  registry_.declare_gauge("outrigger_build_info", "Always 1; the version is in the label.");
+  registry_.declare_gauge("process_resident_memory_bytes", "Resident memory.");
+  registry_.gauge("outrigger_build_info", {{"version", parts_.version}}).set(1);
+  registry_.before_scrape([this] {
+    const cache::StoreStats stats = store_.stats();
+    if (stats.redis_configured) registry_.gauge("outrigger_redis_up").set(stats.redis_up ? 1 : 0);
+    registry_.gauge("outrigger_cache_entries").set(static_cast<double>(stats.entries));
+    registry_.gauge("outrigger_cache_bytes").set(static_cast<double>(stats.bytes));
+    registry_.gauge("outrigger_upstream_calls").set(static_cast<double>(door_.fills().size()));
+    registry_.gauge("outrigger_connections", {{"door", "llm"}}).set(static_cast<double>(llm_server_.connections()));
+    if (parts_.resident_bytes) {
+      registry_.gauge("process_resident_memory_bytes").set(static_cast<double>(parts_.resident_bytes()));
+    }
+  });
+}
+
+void Instance::start() {
+  if (!open_admin_door()) return end(1);
+  std::optional<std::string> preset;
+  if (config_->cache.secret) preset = config_->cache.secret->text;
+  store_.start(
+      std::move(preset), k_secret_wait,
+      [this](const std::string& secret) {
+        door_.set_secret(secret);
+        if (!draining_) open_llm_door();
+      },
+      [this](const std::string& secret) { door_.set_secret(secret); });
+}
+
+bool Instance::open_admin_door() {
+  const auto address = io::parse_address(config_->listen.admin);
+  if (!address) {
+    parts_.log.error(address.error().detail);
+    return false;
+  }
+  auto listener = parts_.world.net.listen(
+      *address, std::nullopt, [this](std::unique_ptr<io::Stream> stream) { admin_server_.accept(std::move(stream)); });
+  if (!listener) {
+    parts_.log.error(fmt::format("the admin door cannot listen on {}: {}. Set [listen] admin to a free address.",
+                                 config_->listen.admin, listener.error().detail));
+    return false;
+  }
+  admin_listener_ = std::move(*listener);
+  allow_admin(*address);
+  return true;
+}
+
+void Instance::allow_admin(const io::Address& address) {
+  admin_.set_access(io::is_loopback(address), config_->admin_token ? config_->admin_token->text : std::string());
+}
+
+void Instance::open_llm_door() {
+  const auto address = io::parse_address(config_->listen.llm);
+  if (!address) {
+    parts_.log.error(address.error().detail);
+    return end(1);
+  }
+  auto listener = parts_.world.net.listen(*address, tls_settings(*config_), [this](std::unique_ptr<io::Stream> stream) {
+    llm_server_.accept(std::move(stream));
+  });
+  if (!listener) {
+    parts_.log.error(fmt::format("the llm door cannot listen on {}: {}. Set [listen] llm, or --listen, to a free address.",
+                                 config_->listen.llm, listener.error().detail));
+    return end(1);
+  }
+  llm_listener_ = std::move(*listener);
+  serving_ = true;
+  parts_.log.info(fmt::format("outrigger {} is ready: llm door on {}, admin door on {}", parts_.version,
+                              io::to_string(llm_listener_->bound()), io::to_string(admin_listener_->bound())));
+}
+
+std::string Instance::reload() {
+  const config::Loaded loaded = parts_.load();
+  report(parts_.log, loaded.diagnostics);
+  if (loaded.config == nullptr) {
+    parts_.log.error("the configuration was not reloaded; the old one stays in force");
+    std::string why = "Not reloaded.";
+    for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+      if (diagnostic.error) why += " " + config::to_string(diagnostic);
+    }
+    return why;
+  }
+  if (const std::string words = needs_restart(*config_, *loaded.config); !words.empty()) {
+    parts_.log.warning(fmt::format("changed, but only a restart puts it in force: {}", words));
+  }
+  const auto secret_of = [](const config::Config& config) { return config.cache.secret ? config.cache.secret->text : ""; };
+  const bool new_secret = loaded.config->cache.secret && secret_of(*config_) != secret_of(*loaded.config);
+  config_ = loaded.config;
+  door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
+  if (new_secret) door_.set_secret(config_->cache.secret->text);
+  allow_admin(admin_listener_->bound());
+  llm_server_.set_limits(server_limits(*config_));
+  parts_.log.info("configuration reloaded");
+  return {};
+}
+
+void Instance::drain() {
+  if (draining_) {
+    parts_.log.warning("told to stop again: ending now");
+    return end(0);
+  }
+  draining_ = true;
+  parts_.log.info(fmt::format("draining: {} connections, at most {} s", llm_server_.connections(),
+                              std::chrono::duration_cast<std::chrono::seconds>(config_->drain).count()));
+  llm_listener_.reset();
+  llm_server_.drain();
+  llm_server_.when_idle([this] { end(0); });
+  drain_limit_ = parts_.world.loop.after(config_->drain, [this] {
+    parts_.log.warning(fmt::format("the drain time is over: {} connections are cut", llm_server_.connections()));
+    end(0);
+  });
+}
+
+void Instance::end(int code) {
+  drain_limit_.cancel();
+  if (on_over_) std::exchange(on_over_, nullptr)(code);
+}
+
+std::optional<io::Address> Instance::llm_address() const {
+  return llm_listener_ ? std::optional(llm_listener_->bound()) : std::nullopt;
+}
+
+std::optional<io::Address> Instance::admin_address() const {
+  return admin_listener_ ? std::optional(admin_listener_->bound()) : std::nullopt;
+}
+
+}  // namespace outrigger::app

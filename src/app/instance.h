@@ -1,0 +1,86 @@
+// Instance: the whole program over an io::World. App runs it over sockets, tests/sim in virtual time, so the same wiring is tested.
+//
+//   starting ──secret agreed──► serving ──drain()──► draining ──idle, or the drain time over──► over (on_over runs)
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "admin/admin_door.h"
+#include "cache/store.h"
+#include "config/config.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "obs/log.h"
+#include "proxy/llm_door.h"
+
+namespace outrigger::app {
+
+struct InstanceParts {
+  io::World world;
+  std::shared_ptr<const config::Config> config;
+  obs::Log& log;
+  obs::LineSink* access = nullptr;                // null: no access log
+  std::function<config::Loaded()> load;           // reads the configuration again
+  std::function<std::uint64_t()> resident_bytes;  // may be empty
+  std::string version;
+};
+
+class Instance {
+ public:
+  // `on_over` runs once, with the exit code.
+  Instance(InstanceParts parts, std::function<void(int)> on_over);
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  // Opens the admin door, agrees on the secret, then opens the llm door.
+  void start();
+  // Reads the configuration again. Empty: in force; else why not, and the old one stays.
+  std::string reload();
+  // No new connections; running answers may end. A second call ends at once.
+  void drain();
+
+  [[nodiscard]] bool serving() const { return serving_ && !draining_; }
+  [[nodiscard]] std::optional<io::Address> llm_address() const;
+  [[nodiscard]] std::optional<io::Address> admin_address() const;
+
+  // For checkers.
+  proxy::LlmDoor& llm_door() { return door_; }
+  cache::Store& store() { return store_; }
+  obs::Registry& registry() { return registry_; }
+  [[nodiscard]] std::size_t connections() const { return llm_server_.connections(); }
+
+ private:
+  // How long the first answer of Redis is waited for before serving without it.
+  static constexpr Duration k_secret_wait = 500ms;
+
+  void declare_gauges();
+  bool open_admin_door();
+  void open_llm_door();
+  void allow_admin(const io::Address& address);
+  void end(int code);
+
+  InstanceParts parts_;
+  std::function<void(int)> on_over_;
+  std::shared_ptr<const config::Config> config_;
+  obs::Registry registry_;
+  cache::Store store_;
+  http::Client client_;
+  proxy::Metrics metrics_;
+  proxy::LlmDoor door_;
+  admin::AdminDoor admin_;
+  http::Server llm_server_;
+  http::Server admin_server_;
+  std::unique_ptr<io::Listener> llm_listener_;
+  std::unique_ptr<io::Listener> admin_listener_;
+  io::Timer drain_limit_;
+  bool serving_ = false;
+  bool draining_ = false;
+};
+
+// For people: one line each.
+void report(obs::Log& log, const std::vector<config::Diagnostic>& diagnostics);
+
+}  // namespace outrigger::app
