@@ -1,0 +1,58 @@
+// UvListener: an open door. Owned by whoever listens; owns the listening socket and, with TLS, the handshakes under way.
+//
+// It accepts by itself (uv_poll and accept4) and not by uv_listen: when the process has no file descriptor left, libuv would
+// drop the waiting connections or spin. Here the door rests for k_rest, says so in the log, and the connections wait in the
+// kernel's queue meanwhile.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "io/net.h"
+#include "net/socket_address.h"
+#include "net/tls_context.h"
+#include "net/uv_handle.h"
+#include "net/uv_loop.h"
+#include "obs/log.h"
+
+namespace outrigger::net {
+
+using Accepted = std::move_only_function<void(std::unique_ptr<io::Stream>)>;
+
+class UvListener final : public io::Listener {
+ public:
+  // `tls` null: plain. `log` may be null and must outlive the listener. Errors: io_failed.
+  static Result<std::unique_ptr<UvListener>> open(UvLoop& loop, const io::Address& at, SslContext tls, obs::Log* log,
+                                                  Accepted accepted);
+  ~UvListener() override;
+  UvListener(const UvListener&) = delete;
+  UvListener& operator=(const UvListener&) = delete;
+
+  [[nodiscard]] io::Address bound() const override { return bound_; }
+
+ private:
+  struct Door;
+  struct Handshake;
+  UvListener(UvLoop& loop, SslContext tls, obs::Log* log);
+  void watch();
+  // False: stop accepting in this turn.
+  bool accept_one();
+  void rest(int error);
+  void hand_over(std::unique_ptr<io::Stream> stream);
+  void begin_handshake(std::unique_ptr<io::Stream> stream);
+
+  UvLoop& loop_;
+  SslContext tls_;
+  obs::Log* log_;
+  io::Address bound_;
+  std::string unlink_path_;  // of our Unix socket
+  Door* door_ = nullptr;
+  std::list<Handshake> handshakes_;
+  io::Timer rest_timer_;
+  std::optional<MonoTime> last_complaint_;
+};
+
+}  // namespace outrigger::net

@@ -1,0 +1,31 @@
+#include "net/uv_net.h"
+
+#include "net/tls_handshake.h"
+#include "net/uv_connect.h"
+#include "net/uv_listener.h"
+
+namespace outrigger::net {
+
+std::unique_ptr<io::Pending> UvNet::connect(const io::Address& to, Duration timeout, io::ConnectDone done) {
+  return std::make_unique<UvConnect>(loop_, to, timeout, std::move(done));
+}
+
+std::unique_ptr<io::Pending> UvNet::start_tls(std::unique_ptr<io::Stream> stream, const io::TlsClient& tls, Duration timeout,
+                                              io::ConnectDone done) {
+  return connect_tls(loop_, std::move(stream), tls_clients_.connection(tls), timeout, std::move(done));
+}
+
+Result<std::unique_ptr<io::Listener>> UvNet::listen(const io::Address& at, const std::optional<io::TlsServer>& tls,
+                                                    std::move_only_function<void(std::unique_ptr<io::Stream>)> accepted) {
+  SslContext context;
+  if (tls) {
+    Result<SslContext> made = make_server_context(*tls);
+    if (!made) return std::unexpected(made.error());
+    context = std::move(*made);
+  }
+  Result<std::unique_ptr<UvListener>> opened = UvListener::open(loop_, at, std::move(context), log_, std::move(accepted));
+  if (!opened) return std::unexpected(opened.error());
+  return std::move(*opened);
+}
+
+}  // namespace outrigger::net
