@@ -9,7 +9,8 @@
 namespace outrigger::cache {
 namespace {
 
-constexpr resilience::Breaker::Settings k_breaker{.failures = 1, .open = 100ms, .max_open = 5s};
+// The last: a Redis that answers PING in time and then not the first lookups is tried less and less often, too.
+constexpr resilience::Breaker::Settings k_breaker{.failures = 1, .open = 100ms, .max_open = 5s, .steady = 10s};
 // Nobody waits for these longer than the time limit of a command; they only bound how long a dead attempt is kept.
 constexpr Duration k_connect_limit = 2s;
 constexpr Duration k_greeting_limit = 1s;
@@ -112,7 +113,6 @@ void RedisLink::greet(std::unique_ptr<io::Stream> stream) {
   }
   if (settings_.database != 0) say(Step::select, {"SELECT", std::to_string(settings_.database)});
   say(Step::name, {"CLIENT", "SETNAME", "outrigger"});
-  say(Step::ping, {"PING"});
   greeting_timer_ = world_.loop.after(k_greeting_limit, [this] {
     ++counts_.timeouts;
     fail("Redis accepts connections but does not answer");
@@ -120,6 +120,21 @@ void RedisLink::greet(std::unique_ptr<io::Stream> stream) {
   stream_->set_handler(this);
   stream_->read(true);
   stream_->write(Bytes::copy(hello));
+}
+
+void RedisLink::probe() {
+  std::string ping;
+  append_command(ping, std::initializer_list<std::string_view>{"PING"});
+  steps_.push_back(Step::ping);
+  greeting_timer_ = world_.loop.after(timeout_, [this] {
+    ++counts_.timeouts;
+    fail(too_late());
+  });
+  stream_->write(Bytes::copy(ping));
+}
+
+std::string RedisLink::too_late() const {
+  return fmt::format("no answer within {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count());
 }
 
 void RedisLink::on_greeting(const Reply& reply) {
@@ -135,14 +150,21 @@ void RedisLink::on_greeting(const Reply& reply) {
   } else if (reply.kind != Reply::Kind::status) {
     return fail_as_rubbish("an odd reply to a greeting");
   }
-  if (steps_.empty()) on_up();
+  if (!steps_.empty()) return;
+  if (step == Step::ping) {
+    on_up();
+  } else {
+    probe();
+  }
 }
 
 void RedisLink::on_up() {
   greeting_timer_.cancel();
   state_ = State::up;
   up_since_ = world_.loop.now();
-  breaker_.reset(up_since_);
+  breaker_.on_success(up_since_);
+  // Still open if nobody could wait for the first connection any longer; now it is there.
+  if (breaker_.state(up_since_) != resilience::Breaker::State::closed) breaker_.reset(up_since_);
   last_error_.clear();
   if (std::exchange(was_in_trouble_, false)) owner_.on_link_news(LogLevel::info, "Redis answers again");
   flush();
@@ -191,12 +213,10 @@ void RedisLink::on_limit() {
     return;
   }
   ++counts_.timeouts;
-  const auto limit_ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count();
-  std::string words = fmt::format("no answer within {} ms", limit_ms);
-  if (state_ == State::up) return fail(std::move(words));
+  if (state_ == State::up) return fail(too_late());
   // The first connection is slow to come. It goes on in the background; until it is there nobody waits for it any more.
   breaker_.on_failure(world_.loop.now(), rng_);
-  note_error(std::move(words), Use::other);
+  note_error(too_late(), Use::other);
   lose_commands();
 }
 

@@ -11,7 +11,8 @@
 // must never be taken for the answer to another command.
 //
 // The breaker opens at the first failure or time limit. While it is open nothing is accepted, so Redis' time limit is paid
-// by those who were waiting already and by nobody after them. Each probe is a new connection with a PING.
+// by those who were waiting already and by nobody after them. Each probe is a new connection and a PING that must be answered
+// within the time limit of a command: a Redis that is alive but slow stays shut.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +75,7 @@ class RedisLink final : private io::StreamHandler {
 
  private:
   enum class State : unsigned char { closed, connecting, greeting, up, resting };
-  enum class Step : unsigned char { auth, select, name, ping };
+  enum class Step : unsigned char { auth, select, name, ping };  // ping is said when the others are answered
   struct Command {
     Done done;
     std::size_t bytes;
@@ -90,6 +91,7 @@ class RedisLink final : private io::StreamHandler {
   void connect();
   void on_connected(Result<std::unique_ptr<io::Stream>> stream);
   void greet(std::unique_ptr<io::Stream> stream);
+  void probe();
   void on_greeting(const Reply& reply);
   void on_up();
   void on_reply(const Reply& reply);
@@ -103,6 +105,7 @@ class RedisLink final : private io::StreamHandler {
   void drop_connection();
   void lose_commands();
   void note_error(std::string words, Use use);
+  [[nodiscard]] std::string too_late() const;
   [[nodiscard]] bool full(Use use, std::size_t bytes) const;
 
   io::World world_;

@@ -34,11 +34,8 @@ bool Breaker::may_pass(MonoTime now) {
 
 void Breaker::on_success(MonoTime now, std::optional<MonoTime> started) {
   if (state_ == State::open || outdated(started)) return;
-  if (state_ == State::half_open) {
-    reset(now);
-  } else {
-    failures_ = 0;
-  }
+  if (state_ == State::half_open) close(now);
+  failures_ = 0;
 }
 
 void Breaker::on_failure(MonoTime now, Rng& rng, std::optional<MonoTime> started) {
@@ -60,8 +57,7 @@ void Breaker::trip(MonoTime now, Rng& rng) {
 }
 
 void Breaker::reset(MonoTime now) {
-  state_ = State::closed;
-  changed_at_ = now;
+  close(now);
   failures_ = 0;
   next_open_ = settings_.open;
 }
@@ -70,7 +66,14 @@ Breaker::State Breaker::state(MonoTime now) const {
   return state_ == State::open && now >= reopens_at_ ? State::half_open : state_;
 }
 
+void Breaker::close(MonoTime now) {
+  state_ = State::closed;
+  changed_at_ = now;
+  closed_at_ = now;
+}
+
 void Breaker::open(MonoTime now, Rng& rng) {
+  if (state_ == State::closed && now >= closed_at_ + settings_.steady) next_open_ = settings_.open;
   const double base = static_cast<double>(next_open_.count());
   const double longest = std::min(base * (1 + k_jitter), static_cast<double>(settings_.max_open.count()));
   const double shortest = base * (1 - k_jitter);

@@ -26,6 +26,8 @@ class Breaker {
     std::uint32_t failures = 3;  // in a row; 0 counts as 1
     Duration open = 1s;          // the first time; doubles with every failed probe
     Duration max_open = 30s;     // jitter included
+    // A target that fails again sooner than this after it closed has not recovered: the open time goes on doubling.
+    Duration steady = 0s;
   };
   enum class State : unsigned char { closed, open, half_open };
 
@@ -51,6 +53,7 @@ class Breaker {
   [[nodiscard]] std::uint32_t failures_in_a_row() const { return failures_; }
 
  private:
+  void close(MonoTime now);
   [[nodiscard]] bool outdated(std::optional<MonoTime> started) const { return started && *started < changed_at_; }
   void open(MonoTime now, Rng& rng);
 
@@ -58,6 +61,7 @@ class Breaker {
   State state_ = State::closed;
   std::uint32_t failures_ = 0;
   Duration next_open_;  // before jitter
+  MonoTime closed_at_ = MonoTime::min();
   MonoTime reopens_at_{};
   MonoTime changed_at_ = MonoTime::min();
 };

@@ -113,6 +113,26 @@ TEST_CASE("the open time differs from seed to seed") {
   CHECK(one.breaker.reopens_at() != two.breaker.reopens_at());
 }
 
+TEST_CASE("a target that fails again before it was steady is left alone for twice as long, and at the limit anew") {
+  for (const bool steady : {false, true}) {
+    Rng rng(3);
+    Breaker breaker({.failures = 1, .open = 1s, .max_open = 30s, .steady = 10s});
+    MonoTime now = k_start;
+    breaker.on_failure(now, rng);
+    for (int i = 0; i < 2; ++i) {
+      now = breaker.reopens_at();
+      REQUIRE(breaker.may_pass(now));
+      breaker.on_success(now);
+      now += steady ? 10s : 10s - k_tick;
+      breaker.on_failure(now, rng);
+    }
+    const double length = seconds(breaker.reopens_at() - now);
+    INFO("steady " << steady << ", open for " << length);
+    CHECK((length >= 3.2) == !steady);
+    CHECK((length <= 1.2) == steady);
+  }
+}
+
 TEST_CASE("a straggling success while open is ignored") {
   Bench b;
   b.fail(3);
