@@ -41,7 +41,7 @@ struct Fault {
   bool error_in_200 = false;                                 // a 200 whose body, or first event, is an error
 
   // What goes wrong with an answer that has begun. Bytes count from the status line's first.
-  std::optional<std::uint64_t> reset_at;     // connection closed hard after so many bytes
+  std::optional<std::uint64_t> reset_at;     // connection dropped, both ways at once, after so many bytes
   std::optional<std::uint64_t> cut_at;       // connection closed cleanly (FIN) after so many bytes
   std::optional<Duration> drip;              // bytes one by one with this gap
   std::optional<std::int64_t> wrong_length;  // Content-Length says so many bytes more than there are (negative: fewer)
