@@ -83,6 +83,8 @@ void read_epoch(TableReader& table, Cache& cache) {
   if (epoch == nullptr) return;
   if (epoch->value.kind == Node::Kind::integer) {
     cache.epoch = std::to_string(epoch->value.integer);
+  } else if (epoch->value.kind == Node::Kind::string && epoch->value.text.empty()) {
+    cache.epoch.clear();  // the default, spelled out
   } else if (const auto text = table.text("epoch")) {
     cache.epoch = text->value;
   }

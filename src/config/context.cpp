@@ -38,6 +38,10 @@ std::string Text::shown() const {
   return fmt::format("\"{}\"", value);
 }
 
+std::string Text::problem(const std::string& error, std::string_view expected) const {
+  return is_inline() ? error : fmt::format("{} does not hold {}", source, expected);
+}
+
 std::optional<Text> Context::resolve(const Node& node) {
   const std::string_view text = node.text;
   if (text.starts_with("env:")) return from_environment(text.substr(4), node);

@@ -19,6 +19,9 @@ struct Text {
   Place place;
   [[nodiscard]] bool is_inline() const { return source == "inline"; }
   [[nodiscard]] std::string shown() const;
+  // `error` may quote parts of the value. Of one that came from elsewhere (and may be a key that was put into the wrong variable)
+  // only the expected form is told.
+  [[nodiscard]] std::string problem(const std::string& error, std::string_view expected) const;
   [[nodiscard]] Secret secret() const { return {value, source}; }
 };
 

@@ -18,7 +18,9 @@ std::optional<Door> read_door(TableReader& listen, std::string_view key, std::st
   if (door) {
     address = text->value;
   } else {
-    listen.context().error(text->place, fmt::format("`{}` cannot be {}: {}", key, text->shown(), error));
+    listen.context().error(text->place,
+                           fmt::format("`{}` cannot be {}: {}", key, text->shown(),
+                                       text->problem(error, "an address with a port such as \"0.0.0.0:8080\"")));
   }
   return door;
 }

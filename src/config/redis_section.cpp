@@ -112,7 +112,8 @@ void read_url(TableReader& table, Redis& redis) {
   std::string error;
   if (parse_redis_url(url->value, url->source, redis, error)) return;
   // The URL itself is not shown: it may hold a password.
-  table.context().error(url->place, fmt::format("`url` is not a Redis URL: {}", error));
+  table.context().error(url->place, fmt::format("`url` is not a Redis URL: {}",
+                                                url->problem(error, "one such as \"redis://:password@redis:6379/5\"")));
 }
 
 void read_prefix(TableReader& table, Redis& redis) {

@@ -99,7 +99,9 @@ void read_url(TableReader& table, Upstream& upstream) {
     url.reset();
   }
   if (!url) {
-    table.context().error(text->place, fmt::format("`url` cannot be used: {}", error));
+    table.context().error(text->place,
+                          fmt::format("`url` cannot be used: {}",
+                                      text->problem(error, "an http(s) URL such as \"https://api.example.com/v1\"")));
     return;
   }
   if (const std::string endpoint = cut_endpoint(url->path); !endpoint.empty()) {
@@ -131,7 +133,10 @@ void read_proxy(TableReader& table, Upstream& upstream) {
   if (written && written->value == "off") return;
   if (written) {
     upstream.proxy = parse_proxy(written->value, error);
-    if (!upstream.proxy) table.context().error(written->place, fmt::format("`proxy` cannot be used: {}", error));
+    if (!upstream.proxy) {
+      table.context().error(written->place, fmt::format("`proxy` cannot be used: {}",
+                                                        written->problem(error, "one such as \"http://proxy:3128\"")));
+    }
     return;
   }
   if (upstream.url.host.empty()) return;

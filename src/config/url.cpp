@@ -47,7 +47,7 @@ std::optional<std::uint16_t> parse_port(std::string_view text, std::uint16_t lea
   return port;
 }
 
-// "host", "host:port", "[v6]", "[v6]:port" → host without brackets, port text with has_port. False: brackets do not close.
+// "host", "host:port", "[v6]", "[v6]:port" → host without brackets, port text with has_port. nullopt: brackets that hold no IPv6.
 struct HostAndPort {
   std::string_view host, port;
   bool has_port = false;
@@ -60,7 +60,7 @@ std::optional<HostAndPort> split_host(std::string_view text) {
     if (close == std::string_view::npos) return std::nullopt;
     parts.host = text.substr(1, close - 1);
     rest = text.substr(close + 1);
-    if (!rest.empty() && rest.front() != ':') return std::nullopt;
+    if (!is_ipv6(parts.host) || (!rest.empty() && rest.front() != ':')) return std::nullopt;
   } else {
     const std::size_t colon = text.find(':');
     parts.host = text.substr(0, colon);
