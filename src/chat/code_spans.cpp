@@ -102,15 +102,19 @@ class Scanner {
   // The span begins at `begin`; the line that opens it ends at `end`.
   void fence(std::size_t begin, std::size_t end, char mark, std::size_t length) {
     std::size_t line = end;
+    std::size_t span_end = text_.size();
     while (line < text_.size()) {
       const std::size_t start = line + 1;
       line = line_end(start);
       const std::size_t first = after_blanks(start);
       if (first >= line || text_[first] != mark) continue;
       const std::size_t closing = run_length(first, mark);
-      if (closing >= length && after_blanks(first + closing) >= line) break;
+      if (closing >= length && after_blanks(first + closing) >= line) {
+        span_end = first + closing;
+        break;
+      }
     }
-    add(begin, std::min(line, text_.size()));
+    add(begin, span_end);
     at_ = line + 1;
   }
 

@@ -127,10 +127,21 @@ class Cleaner {
   bool composes_ = false;
 };
 
+// Does a line after the first begin with blanks and go on with something else?
 bool has_indented_line(std::string_view text) {
-  for (std::size_t at = 0; (at = text.find_first_of("\r\n", at)) != text.npos;) {
-    ++at;
-    if (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text.substr(at).starts_with("\u3000"))) return true;
+  bool line_start = false;
+  bool indented = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const char32_t c = next_code_point(text, at);
+    if (is_line_end(c)) {
+      line_start = true;
+      indented = false;
+    } else if (c == '\t' || is_space(c)) {
+      indented = line_start;
+    } else if (!is_invisible(c)) {
+      if (indented) return true;
+      line_start = false;
+    }
   }
   return false;
 }

@@ -59,8 +59,9 @@ std::string plain_forms(std::string_view text) {
                       type == UTF8PROC_DECOMP_TYPE_FRACTION || type == UTF8PROC_DECOMP_TYPE_CIRCLE || in(c, 0x3130, 0x318f);
     std::array<utf8proc_int32_t, 32> plain{};  // the longest decomposition of Unicode has 18
     const auto size = keep ? 0
-                           : utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), plain.data(),
-                                                     static_cast<utf8proc_ssize_t>(plain.size()), UTF8PROC_COMPAT, nullptr);
+                           : utf8proc_decompose_char(
+                                 static_cast<utf8proc_int32_t>(c), plain.data(), static_cast<utf8proc_ssize_t>(plain.size()),
+                                 static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT), nullptr);
     if (size <= 0 || (size > 1 && plain[0] == ' ')) {
       append_utf8(out, c);
       continue;

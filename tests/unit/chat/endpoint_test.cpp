@@ -1,0 +1,153 @@
+#include "chat/endpoint.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+using namespace outrigger::chat;
+
+namespace {
+
+struct Row {
+  std::string_view base;
+  std::string_view path;
+  std::string_view expected;
+  Endpoint endpoint = Endpoint::other;
+};
+
+constexpr Endpoint chat = Endpoint::chat_completions;
+constexpr Endpoint completions = Endpoint::completions;
+constexpr Endpoint embeddings = Endpoint::embeddings;
+constexpr Endpoint other = Endpoint::other;
+
+constexpr Row k_rows[] = {
+    // The three kinds of base URL that people paste, in front of each kind of path that clients append.
+    {"/v1", "/chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "/v1/chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "/v1/v1/chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "/v1/chat/completions/chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "/v1/chat/completions/v1/chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "/chat/completions/chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "/chat/completions/v1/embeddings", "/v1/embeddings", embeddings},
+    {"/v1", "/v1/chat/completions/embeddings", "/v1/embeddings", embeddings},
+    {"/v1", "/v1/chat/completions/completions", "/v1/completions", completions},
+    {"/v1", "/v1/chat/completions/models", "/v1/models"},
+    {"/v1", "/v1/chat/completions/v1/models", "/v1/models"},
+    {"/v1", "/v1/chat/completions/v1/models/gpt-4", "/v1/models/gpt-4"},
+    {"/v1", "/v1/chat/completions/audio/speech", "/v1/audio/speech"},
+    {"/v1", "/v1/chat/completions/rerank", "/v1/rerank"},
+    {"/v1", "/v1/chat/completions/v1", "/v1/chat/completions", chat},
+    {"/v1", "/v1/messages/v1/messages", "/v1/messages"},
+    {"/v1", "/v1/v1/messages", "/v1/messages"},
+    {"/v1", "/v1/responses/responses", "/v1/responses"},
+    {"/v1", "/completions", "/v1/completions", completions},
+    {"/v1", "/embeddings", "/v1/embeddings", embeddings},
+    {"/v1", "/v1/embeddings/v1/embeddings", "/v1/embeddings", embeddings},
+    {"/v1", "/models", "/v1/models"},
+    {"/v1", "/v1/models", "/v1/models"},
+    // Slashes.
+    {"/v1", "//chat//completions", "/v1/chat/completions", chat},
+    {"/v1", "/v1//chat/completions//", "/v1/chat/completions", chat},
+    {"/v1/", "/chat/completions/", "/v1/chat/completions", chat},
+    {"/v1", "chat/completions", "/v1/chat/completions", chat},
+    {"/v1", "//v1//models/a//b", "/v1/models/a//b"},
+    {"/v1", "/v1/files/", "/v1/files/"},
+    // Sub-resources and other well-known paths stay what they are.
+    {"/v1", "/v1/chat/completions/chatcmpl-1", "/v1/chat/completions/chatcmpl-1"},
+    {"/v1", "/chat/completions/chatcmpl-1/messages", "/v1/chat/completions/chatcmpl-1/messages"},
+    {"/v1", "/v1/responses/resp-1", "/v1/responses/resp-1"},
+    {"/v1", "/v1/responses/resp-1/input_items", "/v1/responses/resp-1/input_items"},
+    {"/v1", "/v1/messages/count_tokens", "/v1/messages/count_tokens"},
+    {"/v1", "/v1/messages/batches", "/v1/messages/batches"},
+    {"/v1", "/v1/messages/batches/b-1/results", "/v1/messages/batches/b-1/results"},
+    {"/v1", "/v1/audio/speech", "/v1/audio/speech"},
+    {"/v1", "/v1/models/gpt-4", "/v1/models/gpt-4"},
+    {"/v1", "/v1/files", "/v1/files"},
+    {"/v1", "/v1/threads/t-1/messages", "/v1/threads/t-1/messages"},
+    {"/v1", "/v1/chat", "/v1/chat"},
+    {"/v1", "/v1/chat/completionsx", "/v1/chat/completionsx"},
+    {"/v1", "/v1/Chat/Completions", "/v1/Chat/Completions"},
+    {"/v1", "/v1", "/v1"},
+    {"/v1", "/", "/v1/"},
+    {"/v1", "", "/v1/"},
+    {"/v1", "/api/chat", "/v1/api/chat"},
+    {"/v1", "/v1beta/models", "/v1/v1beta/models"},
+    {"/v1", "/v1/v1/unknown", "/v1/v1/unknown"},
+    // No path of its own: the /v1 that is missing is put in where we know the API.
+    {"", "/chat/completions", "/v1/chat/completions", chat},
+    {"", "/v1/chat/completions", "/v1/chat/completions", chat},
+    {"/", "/v1/v1/chat/completions", "/v1/chat/completions", chat},
+    {"", "/v1/chat/completions/v1/embeddings", "/v1/embeddings", embeddings},
+    {"", "/models", "/v1/models"},
+    {"", "/models/gpt-4", "/v1/models/gpt-4"},
+    {"", "/audio/transcriptions", "/v1/audio/transcriptions"},
+    {"", "/images/generations", "/v1/images/generations"},
+    {"", "/files", "/v1/files"},
+    {"", "/moderations", "/v1/moderations"},
+    {"", "/fine_tuning/jobs", "/v1/fine_tuning/jobs"},
+    {"", "/batches", "/v1/batches"},
+    {"", "/uploads/u-1/parts", "/v1/uploads/u-1/parts"},
+    {"", "/assistants", "/v1/assistants"},
+    {"", "/threads", "/v1/threads"},
+    {"", "/vector_stores", "/v1/vector_stores"},
+    {"", "/responses", "/v1/responses"},
+    {"", "/messages", "/v1/messages"},
+    {"", "/rerank", "/v1/rerank"},
+    {"", "/api/chat", "/api/chat"},
+    {"", "/api/embed", "/api/embed"},
+    {"", "/v1beta/models/x:generateContent", "/v1beta/models/x:generateContent"},
+    {"", "/v1/models/x:generateContent", "/v1/models/x:generateContent"},
+    {"", "/openai/deployments/x/chat/completions", "/openai/deployments/x/chat/completions"},
+    {"", "/v2/chat", "/v2/chat"},
+    {"", "/v1/unknown//x", "/v1/unknown//x"},
+    {"", "/", "/"},
+    {"", "", "/"},
+    // Another version, and a version somewhere in the middle.
+    {"/api/paas/v4", "/v1/chat/completions", "/api/paas/v4/chat/completions", chat},
+    {"/api/paas/v4", "/chat/completions", "/api/paas/v4/chat/completions", chat},
+    {"/api/paas/v4/", "/api/paas/v4/chat/completions", "/api/paas/v4/chat/completions", chat},
+    {"/api/paas/v4", "/v1/api/paas/v4/embeddings", "/api/paas/v4/embeddings", embeddings},
+    {"/api/paas/v4", "/api/paas/v4/files", "/api/paas/v4/files"},
+    {"/api/paas/v4", "/files", "/api/paas/v4/files"},
+    {"/api/paas/v4", "/api/paas/v44/files", "/api/paas/v4/api/paas/v44/files"},
+    {"/v1beta/openai", "/v1/chat/completions", "/v1beta/openai/chat/completions", chat},
+    {"/compatible-mode/v1", "/v1/embeddings", "/compatible-mode/v1/embeddings", embeddings},
+    {"/api/v3", "/v1/models", "/api/v3/models"},
+    // A path without a version: what the client wrote decides.
+    {"/openai", "/v1/chat/completions", "/openai/v1/chat/completions", chat},
+    {"/openai", "/chat/completions", "/openai/chat/completions", chat},
+    {"/openai", "/chat/completions/v1/embeddings", "/openai/v1/embeddings", embeddings},
+    {"/openai", "/openai/v1/models", "/openai/v1/models"},
+    // An endpoint that was pasted into the upstream's own URL.
+    {"/v1/chat/completions", "/v1/chat/completions", "/v1/chat/completions", chat},
+    {"/v1/chat/completions/", "/embeddings", "/v1/embeddings", embeddings},
+    {"/chat/completions", "/models", "/v1/models"},
+    {"/rerank", "/rerank", "/rerank"},
+};
+
+}  // namespace
+
+TEST_CASE("paths are put right below an upstream's own") {
+  for (const Row& row : k_rows) {
+    INFO(row.base << " + " << row.path);
+    const Place found = place(row.base, row.path);
+    CHECK(found.path == row.expected);
+    CHECK(found.endpoint == row.endpoint);
+  }
+}
+
+TEST_CASE("a path that has been put right stays as it is") {
+  for (const Row& row : k_rows) {
+    INFO(row.base << " + " << row.path);
+    const Place once = place(row.base, row.path);
+    const Place twice = place(row.base, once.path);
+    CHECK(twice.path == once.path);
+    CHECK(twice.endpoint == once.endpoint);
+  }
+}
+
+TEST_CASE("endpoints have names") {
+  CHECK(name(chat) == "chat_completions");
+  CHECK(name(completions) == "completions");
+  CHECK(name(embeddings) == "embeddings");
+  CHECK(name(other) == "other");
+}
