@@ -55,7 +55,7 @@ void Chunk::read(std::string_view json, bool streamed) {
   piece_.choices.clear();
   model_ = {};
   usage_.reset();
-  has_choice_list_ = error_ = understood_ = has_token_ = worth_keeping_ = has_summary_ = false;
+  has_usage_ = has_choice_list_ = error_ = understood_ = has_token_ = worth_keeping_ = has_summary_ = false;
   doc_ = JsonDoc::read(json);
   yyjson_val* root = doc_.root();
   if (!yyjson_is_obj(root)) return;
@@ -80,6 +80,7 @@ void Chunk::read_root(yyjson_val* root, bool streamed) {
       model_ = string_of(value).value_or(std::string_view());
     } else if (name == "usage") {
       usage_ = usage_in(value);
+      has_usage_ = yyjson_is_obj(value);
     } else if (name != "id" && name != "object" && name != "created" && name != "error") {
       take_extra(name, value, piece_.extras);
     }
@@ -233,7 +234,7 @@ void Chunk::drop_summary() {
 void Chunk::look_over() {
   has_token_ = false;
   // A chunk without choices may carry a vendor's metadata; the usage chunk is made anew when a stream is written.
-  worth_keeping_ = has_choice_list_ && !piece_.extras.empty() && !(piece_.choices.empty() && usage_);
+  worth_keeping_ = has_choice_list_ && !piece_.extras.empty() && !(piece_.choices.empty() && has_usage_);
   for (const ChoicePiece& choice : piece_.choices) {
     has_token_ = has_token_ || has_text(choice.content) || has_text(choice.reasoning_content) ||
                  has_text(choice.reasoning) || has_text(choice.refusal) || choice.function_name ||

@@ -34,6 +34,8 @@ class Chunk {
   [[nodiscard]] const Piece& piece() const { return piece_; }
   [[nodiscard]] std::string_view model() const { return model_; }
   [[nodiscard]] std::optional<UsageTold>& usage() { return usage_; }
+  // Also when it counts nothing.
+  [[nodiscard]] bool has_usage() const { return has_usage_; }
   // A closing summary repeats, in `message`, the whole text of a stream that had deltas. The reader of the stream knows
   // whether it had any.
   [[nodiscard]] bool has_summary() const { return has_summary_; }
@@ -57,6 +59,7 @@ class Chunk {
   Piece piece_;
   std::string_view model_;
   std::optional<UsageTold> usage_;
+  bool has_usage_ = false;
   bool has_choice_list_ = false;
   bool error_ = false;
   bool understood_ = false;

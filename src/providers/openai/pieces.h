@@ -66,8 +66,8 @@ struct UsageTold {
 struct Head {
   Form form = Form::chat;
   bool streamed = false;
-  std::string_view model;
-  std::optional<UsageTold> usage;
+  std::string_view model = {};
+  std::optional<UsageTold> usage = std::nullopt;
   std::uint64_t estimated_completion_tokens = 0;
 };
 

@@ -112,7 +112,7 @@ EventKind StreamReader::kind_of_chunk() {
   if (!chunk_.understood()) return EventKind::token;
   had_delta_ = had_delta_ || (chunk_.has_token() && !chunk_.has_summary());
   if (chunk_.has_token()) return EventKind::token;
-  return chunk_.usage().has_value() && !chunk_.has_choices() ? EventKind::usage : EventKind::other;
+  return chunk_.has_usage() && !chunk_.has_choices() ? EventKind::usage : EventKind::other;
 }
 
 std::expected<Answer, chat::NoStoreReason> StreamReader::finish() {

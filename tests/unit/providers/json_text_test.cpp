@@ -1,0 +1,77 @@
+#include "providers/json_text.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <limits>
+
+#include "core/rng.h"
+#include "providers/json_doc.h"
+
+namespace outrigger::providers {
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string to;
+  append_string(to, text);
+  return to;
+}
+
+TEST_CASE("strings are escaped where JSON or a reader of lines needs it, and nowhere else") {
+  CHECK(quoted("") == "\"\"");
+  CHECK(quoted("plain äöü 你好 🙂 /\x7f") == "\"plain äöü 你好 🙂 /\x7f\"");
+  CHECK(quoted("a\"b\\c") == "\"a\\\"b\\\\c\"");
+  CHECK(quoted("\n\r\t\b\f\x1f") == "\"\\n\\r\\t\\u0008\\u000c\\u001f\"");
+  CHECK(quoted(std::string_view("\0x", 2)) == "\"\\u0000x\"");
+  CHECK(quoted("a\u0085b\u2028c\u2029d") == "\"a\\u0085b\\u2028c\\u2029d\"");
+  CHECK(quoted("\u00a9 \u2027 \u202a “x”") == "\"\u00a9 \u2027 \u202a “x”\"");
+  CHECK(quoted("\xe2") == "\"\xe2\"");
+  CHECK(quoted("\xe2\x80") == "\"\xe2\x80\"");
+  CHECK(quoted("\xc2") == "\"\xc2\"");
+}
+
+TEST_CASE("what is escaped reads back as it was") {
+  const std::uint64_t seed = 20'240'817;
+  INFO("seed " << seed);
+  Rng rng(seed);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text;
+    for (std::uint64_t left = rng.below(40); left > 0; --left) {
+      constexpr std::string_view k_parts[] = {"a",      "\"",     "\\", "\n",   "\x01", "é",
+                                              "\u2028", "\u0085", "汉", "🙂", " ",    "</"};
+      text += k_parts[rng.below(std::size(k_parts))];
+    }
+    const JsonDoc doc = JsonDoc::read(quoted(text));
+    REQUIRE(string_of(doc.root()) == text);
+  }
+}
+
+TEST_CASE("numbers are written whole") {
+  std::string to;
+  append_number(to, 0);
+  to += ' ';
+  append_number(to, std::numeric_limits<std::uint64_t>::max());
+  CHECK(to == "0 18446744073709551615");
+}
+
+TEST_CASE("whole numbers are read from whatever way of writing them loses nothing") {
+  const auto number = [](std::string_view json) { return whole_number_of(JsonDoc::read(json).root()); };
+  CHECK(number("12") == 12U);
+  CHECK(number("12.0") == 12U);
+  CHECK(number("12.00") == 12U);
+  CHECK(number("18446744073709551615") == std::numeric_limits<std::uint64_t>::max());
+  for (const std::string_view other : {"18446744073709551616", "-1", "12.5", "1e3", "\"12\"", "null", "[]"}) {
+    INFO(other);
+    CHECK(!number(other));
+  }
+}
+
+TEST_CASE("values keep the characters of their numbers") {
+  const JsonDoc doc = JsonDoc::read("{\"a\": [1.50, -0.0, 1E400, 123456789012345678901234567890], \"b\" : null}");
+  CHECK(text_of(doc.root()) == "{\"a\":[1.50,-0.0,1E400,123456789012345678901234567890],\"b\":null}");
+  CHECK(text_of(yyjson_arr_get_first(member(doc.root(), "a"))) == "1.50");
+  CHECK(is_nothing(member(doc.root(), "b")));
+  CHECK(is_nothing(member(doc.root(), "c")));
+  CHECK(!is_nothing(member(doc.root(), "a")));
+}
+
+}  // namespace
+}  // namespace outrigger::providers
