@@ -26,7 +26,8 @@ void ServerConn::read_body(bool on) {
   if (!on) return;
   body_at_ = shared_.loop.now();
   if (handler_ != nullptr) ask_for_body();
-  if (!pending_.empty()) pump_later();
+  // Even without input: the parser may hold the end of the body.
+  pump_later();
   if (!pumping_) settle();
 }
 

@@ -8,6 +8,8 @@
 namespace outrigger::http {
 namespace {
 
+using namespace std::string_view_literals;
+
 using test::bytewise;
 using test::Heard;
 using test::parse_requests;
@@ -162,9 +164,9 @@ TEST_CASE("what could be read in two ways is refused") {
       {"a bare LF at the end", "GET / HTTP/1.1\r\nHost: h\r\n\n"},
       {"a bare CR in a value", "GET / HTTP/1.1\r\nHost: h\r\nX: a\rY: b\r\n\r\n"},
       {"a CR and something at the end", "GET / HTTP/1.1\r\nHost: h\r\n\rXGET / HTTP/1.1\r\nHost: h\r\n\r\n"},
-      {"NUL in a value", {"GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n", 39}},
-      {"NUL in a name", {"GET / HTTP/1.1\r\nHost: h\r\nX\0: ab\r\n\r\n", 39}},
-      {"NUL in the target", {"GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", 28}},
+      {"NUL in a value", "GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n"sv},
+      {"NUL in a name", "GET / HTTP/1.1\r\nHost: h\r\nX\0: ab\r\n\r\n"sv},
+      {"NUL in the target", "GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n"sv},
       {"a name with a bracket", "GET / HTTP/1.1\r\nHost: h\r\nX[: a\r\n\r\n"},
       {"an empty name", "GET / HTTP/1.1\r\nHost: h\r\n: a\r\n\r\n"},
       {"no Host", "GET / HTTP/1.1\r\nAccept: a\r\n\r\n"},
