@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "app/instance.h"
 #include "app/process.h"
+#include "fmt/format.h"
 #include "net/file.h"
 #include "net/log_sinks.h"
 #include "net/random.h"
@@ -13,10 +14,11 @@
 namespace outrigger::app {
 namespace {
 
-std::unique_ptr<obs::LineSink> open_access_log(net::UvLoop& loop, const config::Log& log) {
+// Null: no access log. A file that cannot be opened ends the start: somebody counts on it.
+Result<std::unique_ptr<net::FdSink>> open_access_log(net::UvLoop& loop, const config::Log& log) {
   if (log.access == "off") return nullptr;
   if (log.access == "stdout") return std::make_unique<net::FdSink>(loop, 1);
-  return std::make_unique<net::FdSink>(loop, log.access);
+  return net::FdSink::open(loop, log.access);
 }
 
 config::Loaded load(const ServeOptions& options) {
@@ -45,12 +47,16 @@ int serve(const ServeOptions& options) {
 
   net::UvNet net(loop);
   Rng rng(net::random_seed());
-  const std::unique_ptr<obs::LineSink> access = open_access_log(loop, loaded.config->log);
+  const auto access = open_access_log(loop, loaded.config->log);
+  if (!access) {
+    log.error(fmt::format("the access log cannot be written: {}", access.error().detail));
+    return 1;
+  }
   int exit_code = 0;
   Instance instance({.world = {loop, net, rng},
                      .config = loaded.config,
                      .log = log,
-                     .access = access.get(),
+                     .access = access->get(),
                      .load = [&options] { return load(options); },
                      .resident_bytes = resident_bytes,
                      .version = options.version},
