@@ -72,6 +72,12 @@ TlsEngine::TlsEngine(SslPtr ssl) : ssl_(std::move(ssl)) {
   SSL_set_bio(ssl_.get(), bio, bio);
 }
 
+// OpenSSL forbids to resume the session of a connection that was freed without close_notify. Connections of a pool end that
+// way all the time, and RFC 4346 §7.2.1 has lifted that rule; after a failure it shall hold.
+TlsEngine::~TlsEngine() {
+  if (failure_.empty()) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 void TlsEngine::feed(std::string_view data) {
   framing_.feed(data);
   if (wire_.in.empty()) {

@@ -35,6 +35,7 @@ class TlsEngine {
   static constexpr std::size_t k_record_max = 16 * 1024;  // plaintext of one record (RFC 8446 §5.1)
 
   explicit TlsEngine(SslPtr ssl);
+  ~TlsEngine();
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
 

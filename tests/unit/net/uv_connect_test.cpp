@@ -225,6 +225,9 @@ struct Lines final : obs::Log {
 int accept_without_descriptors() {
   net::UvLoop loop;
   Lines log;
+  // The sanitizer opens a pipe to look at a type that it meets for the first time, which fails without descriptors.
+  static_cast<obs::Log&>(log).warning("met before");
+  log.heard.clear();
   net::UvNet net(loop, &log);
   test::Streams accepted;
   auto listener = net.listen({"127.0.0.1", 0, false}, std::nullopt,
