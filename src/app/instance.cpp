@@ -15,7 +15,7 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
     : parts_(std::move(parts)),
       on_over_(std::move(on_over)),
       config_(parts_.config),
-      store_(parts_.world, store_settings(*config_)),
+      store_(parts_.world, store_settings(*config_, parts_.fresh_secret, parts_.log)),
       client_(parts_.world, {}),
       metrics_(registry_),
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),

@@ -24,6 +24,7 @@ struct InstanceParts {
   obs::LineSink* access = nullptr;                // null: no access log
   std::function<config::Loaded()> load;           // reads the configuration again
   std::function<std::uint64_t()> resident_bytes;  // may be empty
+  std::string fresh_secret;                       // at least 32 random bytes: the cache keys' secret if none is known
   std::string version;
 };
 

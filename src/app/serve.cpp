@@ -59,6 +59,7 @@ int serve(const ServeOptions& options) {
                      .access = access->get(),
                      .load = [&options] { return load(options); },
                      .resident_bytes = resident_bytes,
+                     .fresh_secret = net::random_secret(32),
                      .version = options.version},
                     [&](int code) {
                       exit_code = code;

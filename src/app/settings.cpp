@@ -2,8 +2,10 @@
 
 namespace outrigger::app {
 
-cache::StoreSettings store_settings(const config::Config& config) {
+cache::StoreSettings store_settings(const config::Config& config, std::string fresh_secret, obs::Log& log) {
   cache::StoreSettings settings;
+  settings.fresh_secret = std::move(fresh_secret);
+  settings.log = [&log](LogLevel level, std::string_view words) { log.line(level, words); };
   settings.memory_bytes = config.cache.memory;
   if (config.redis) {
     cache::RedisSettings& redis = settings.redis.emplace();

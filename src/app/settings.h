@@ -4,10 +4,12 @@
 #include "cache/store.h"
 #include "config/config.h"
 #include "http/server.h"
+#include "obs/log.h"
 
 namespace outrigger::app {
 
-cache::StoreSettings store_settings(const config::Config& config);
+// `fresh_secret`: see cache::StoreSettings. `log` must outlive the store.
+cache::StoreSettings store_settings(const config::Config& config, std::string fresh_secret, obs::Log& log);
 http::ServerLimits server_limits(const config::Config& config);
 // The admin door's: small bodies, few connections.
 http::ServerLimits admin_limits(const config::Config& config);
