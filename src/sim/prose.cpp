@@ -108,7 +108,8 @@ std::string derived_answer(std::string_view question, std::uint64_t hash, std::u
   const auto all = tokens_of(text);
   std::string cut;
   for (std::size_t i = 0; i + 1 < tokens; ++i) cut += all[i];
-  return cut + (chinese ? "。" : ".");
+  const std::string_view last = all[tokens - 1];
+  return cut.append(last == "." || last == "。" ? last : "…");
 }
 
 std::string sized_answer(std::uint64_t hash, std::uint64_t size) {
