@@ -63,12 +63,17 @@ RedisPurge::~RedisPurge() = default;
 
 void RedisPurge::start() {
   timer_ = world_.loop.after(k_purge_limit, [this] { give_up(); });
-  if (filter_.key) {
-    cursor_ = "0";
-    return judge({prefix_ + chat::hex(*filter_.key)});
-  }
+  if (filter_.key) return judge({prefix_ + chat::hex(*filter_.key)});
   own_link_->open();
-  scan();
+}
+
+void RedisPurge::on_link_up() {
+  if (!std::exchange(scanning_, true)) scan();
+}
+
+// Before the first SCAN all news is that there is no connection; afterwards the commands tell themselves.
+void RedisPurge::on_link_news(LogLevel, std::string_view) {
+  if (!scanning_) give_up();
 }
 
 // What cannot be sent ends the purge, in the next turn of the loop.

@@ -38,8 +38,8 @@ class RedisPurge final : private RedisLink::Owner {
   void start();
 
  private:
-  void on_link_up() override {}
-  void on_link_news(LogLevel, std::string_view) override {}
+  void on_link_up() override;
+  void on_link_news(LogLevel, std::string_view) override;
 
   bool send(const std::vector<std::string_view>& arguments, RedisLink::Done done);
   void scan();
@@ -60,6 +60,7 @@ class RedisPurge final : private RedisLink::Owner {
   Done done_;
   std::unique_ptr<RedisLink> own_link_;  // unless one key is meant
   RedisLink* link_;
+  bool scanning_ = false;
   std::string cursor_ = "0";
   std::vector<std::string> page_;  // keys of this page; those that do not match are made empty
   std::size_t heads_missing_ = 0;

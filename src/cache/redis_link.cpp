@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "cache/redis_words.h"
@@ -113,7 +114,7 @@ void RedisLink::greet(std::unique_ptr<io::Stream> stream) {
   }
   if (settings_.database != 0) say(Step::select, {"SELECT", std::to_string(settings_.database)});
   say(Step::name, {"CLIENT", "SETNAME", "outrigger"});
-  greeting_timer_ = world_.loop.after(k_greeting_limit, [this] {
+  greeting_timer_ = world_.loop.after(std::max(k_greeting_limit, timeout_), [this] {
     ++counts_.timeouts;
     fail("Redis accepts connections but does not answer");
   });

@@ -74,6 +74,15 @@ void* make_nil(const redisReadTask* task) noexcept { return object_for(task, Rep
 // Of whole replies only: what is nested belongs to its array.
 void free_reply(void* reply) noexcept { delete static_cast<Reply*>(reply); }
 
+// hiredis 1.x makes an invalid pointer of a RESP3 double or bool if there is no function for it; 0.14 knows neither.
+template <class Table>
+void refuse_doubles_and_bools(Table& table) {
+  if constexpr (requires { table.createDouble; }) {
+    table.createDouble = [](auto...) -> void* { return nullptr; };
+    table.createBool = [](auto...) -> void* { return nullptr; };
+  }
+}
+
 redisReplyObjectFunctions functions() {
   redisReplyObjectFunctions table{};
   table.createString = make_text;
@@ -84,6 +93,7 @@ redisReplyObjectFunctions functions() {
   table.createInteger = make_integer;
   table.createNil = make_nil;
   table.freeObject = free_reply;
+  refuse_doubles_and_bools(table);
   return table;
 }
 

@@ -96,6 +96,13 @@ TEST_CASE("what is not the protocol is an error, and stays one") {
 TEST_CASE("types of RESP3 are refused, because nobody asked for them") {
   CHECK(fails(">2\r\n+a\r\n+b\r\n"));
   CHECK(fails("%1\r\n+a\r\n+b\r\n"));
+  CHECK(fails("~1\r\n+a\r\n"));
+  CHECK(fails("|1\r\n+a\r\n+b\r\n"));
+  CHECK(fails(",1.5\r\n"));
+  CHECK(fails("#t\r\n"));
+  CHECK(fails("(123456789012345678901234567890\r\n"));
+  CHECK(fails("=7\r\ntxt:abc\r\n"));
+  CHECK(fails("*2\r\n#t\r\n,1.5\r\n"));
 }
 
 TEST_CASE("an array's claimed size is not believed beyond the limit") {
