@@ -1,0 +1,250 @@
+// providers_fuzz [seed] [iterations]: the golden exchanges, damaged as bytes, as JSON and as events, through the readers; what is
+// stored through every form of rendering and back; stored forms damaged behind a right checksum. Prints the seed first; a run is
+// the same for the same seed.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "core/check.h"
+#include "core/rng.h"
+#include "providers/answer.h"
+#include "providers/json_doc.h"
+#include "providers/openai/pieces.h"
+
+namespace outrigger::providers {
+namespace {
+
+using chat::Endpoint;
+
+struct Body {
+  std::string text;
+  Endpoint endpoint;
+  bool streamed;
+};
+
+std::vector<Body> golden_bodies() {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(OUTRIGGER_SOURCE_DIR "/tests/golden/exchanges")) {
+    if (entry.path().extension() != ".want") paths.push_back(entry.path());
+  }
+  std::ranges::sort(paths);
+  std::vector<Body> bodies;
+  for (const auto& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    const bool completions = path.filename().string().starts_with("completions");
+    bodies.push_back({std::string(std::istreambuf_iterator<char>(file), {}),
+                      completions ? Endpoint::completions : Endpoint::chat_completions, path.extension() == ".sse"});
+  }
+  OR_CHECK(!bodies.empty());
+  return bodies;
+}
+
+constexpr std::array<std::string_view, 22> k_tokens{"null",
+                                                    "[]",
+                                                    "{}",
+                                                    "\"\"",
+                                                    "\"x\"",
+                                                    "0",
+                                                    "-1",
+                                                    "1.5",
+                                                    "128",
+                                                    "1024",
+                                                    "true",
+                                                    "[1]",
+                                                    "{\"a\":1}",
+                                                    "\"\\ud83d\"",
+                                                    "\"\\ud83d\\ude00\"",
+                                                    "\"\\u2028\"",
+                                                    "99999999999999999999",
+                                                    "\"stop\"",
+                                                    "\"length\"",
+                                                    "\"error\"",
+                                                    "\n\n",
+                                                    "data: [DONE]\n\n"};
+
+std::size_t somewhere(Rng& rng, std::string_view text) { return text.empty() ? 0 : rng.below(text.size()); }
+
+// The value after a colon is replaced by another.
+void change_value(Rng& rng, std::string& text) {
+  const std::size_t colon = text.find("\":", somewhere(rng, text));
+  if (colon == std::string::npos) return;
+  const std::size_t end = text.find_first_of(",}\n", colon + 2);
+  text.replace(colon + 2, end == std::string::npos ? end : end - colon - 2, k_tokens[rng.below(k_tokens.size())]);
+}
+
+// An event is dropped, doubled or put elsewhere.
+void move_event(Rng& rng, std::string& text) {
+  const std::size_t begin = text.find("data:", somewhere(rng, text));
+  if (begin == std::string::npos) return;
+  const std::size_t end = std::min(text.size(), text.find("\n\n", begin) + 2);
+  if (end < begin) return;
+  const std::string event = text.substr(begin, end - begin);
+  if (rng.chance(0.6)) text.erase(begin, event.size());
+  if (rng.chance(0.5)) {
+    const std::size_t place = text.find("data:", somewhere(rng, text));
+    text.insert(place == std::string::npos ? text.size() : place, event);
+  }
+}
+
+void mutate(Rng& rng, std::string& text) {
+  for (std::uint64_t left = rng.below(4); left > 0; --left) {
+    const std::size_t at = somewhere(rng, text);
+    switch (rng.below(9)) {
+      case 0:
+        text.resize(at);
+        break;
+      case 1:
+        if (!text.empty()) text[at] = static_cast<char>(rng.below(256));
+        break;
+      case 2:
+        text.erase(at, rng.below(20));
+        break;
+      case 3:
+        text.insert(at, k_tokens[rng.below(k_tokens.size())]);
+        break;
+      case 4:
+      case 5:
+        move_event(rng, text);
+        break;
+      default:
+        change_value(rng, text);
+    }
+  }
+}
+
+std::expected<Answer, chat::NoStoreReason> read(AnswerReader& reader, std::string_view text) {
+  // In a block of its own size, so that the sanitizer sees a read beyond its end.
+  const std::vector<char> exact(text.begin(), text.end());
+  reader.feed(std::string_view(exact.data(), exact.size()));
+  return reader.finish();
+}
+
+void check_json(std::string_view text) { OR_CHECK(yyjson_is_obj(JsonDoc::read(text).root())); }
+
+// Every event is one line of strict JSON, but for the mark at the end.
+void check_stream(std::string_view text) {
+  constexpr std::string_view k_done = "data: [DONE]\n\n";
+  OR_CHECK(text.ends_with(k_done));
+  text.remove_suffix(k_done.size());
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    OR_CHECK(text.starts_with("data: ") && text.substr(end).starts_with("\n\n"));
+    check_json(text.substr(6, end - 6));
+    text.remove_prefix(end + 2);
+  }
+}
+
+// What was stored renders in each form, and what was rendered is stored again.
+void check_forms(Endpoint endpoint, const Answer& answer, Rng& rng) {
+  for (const bool stream : {false, true}) {
+    const auto out = render(endpoint, answer.encoded.view(), {.stream = stream, .include_usage = rng.chance(0.5)});
+    OR_CHECK(out.has_value());
+    OR_CHECK(out->ids.size() == out->createds.size() && !out->ids.empty());
+    const Bytes copy = personalise(*out, rng.next(), rng.next(), static_cast<std::int64_t>(rng.next()));
+    stream ? check_stream(copy.view()) : check_json(copy.view());
+    const auto reader = make_answer_reader(endpoint, stream);
+    const auto again = read(*reader, copy.view());
+    OR_CHECK(again.has_value());
+    OR_CHECK(again->estimated_completion_tokens == answer.estimated_completion_tokens);
+    OR_CHECK(render(endpoint, again->encoded.view(), {}).has_value());
+  }
+}
+
+bool fuzz_reader(Rng& rng, Body body) {
+  mutate(rng, body.text);
+  const auto whole = make_answer_reader(body.endpoint, body.streamed);
+  const auto answer = read(*whole, body.text);
+  const auto parts = make_answer_reader(body.endpoint, body.streamed);
+  std::size_t grown = 0;
+  for (std::string_view left = body.text; !left.empty();) {
+    const std::string_view part = left.substr(0, 1 + rng.below(rng.chance(0.5) ? 8 : 500));
+    parts->feed(part);
+    left.remove_prefix(part.size());
+    OR_CHECK(parts->events().size() >= grown);
+    grown = parts->events().size();
+  }
+  const auto other = parts->finish();
+  OR_CHECK(answer.has_value() == other.has_value());
+  OR_CHECK(whole->saw_error() == parts->saw_error());
+  OR_CHECK(whole->events().size() == parts->events().size());
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < whole->events().size(); ++i) {
+    const Event& event = whole->events()[i];
+    OR_CHECK(event.end == parts->events()[i].end && event.kind == parts->events()[i].kind);
+    OR_CHECK(event.end > last && event.end <= body.text.size());
+    last = event.end;
+  }
+  if (!answer) {
+    OR_CHECK(answer.error() == other.error());
+    return false;
+  }
+  OR_CHECK(answer->encoded.view() == other->encoded.view());
+  check_forms(body.endpoint, *answer, rng);
+  static_cast<void>(usage_event(body.endpoint, body.text, {rng.next(), 1}));
+  return true;
+}
+
+void fuzz_stored(Rng& rng, const Body& body) {
+  const auto reader = make_answer_reader(body.endpoint, body.streamed);
+  const auto answer = read(*reader, body.text);
+  if (!answer) return;
+  constexpr std::size_t k_sealed = 12;  // magic, version and checksum
+  std::string pieces(answer->encoded.view().substr(k_sealed));
+  for (std::uint64_t left = 1 + rng.below(4); left > 0 && !pieces.empty(); --left) {
+    const std::size_t at = rng.below(pieces.size());
+    if (rng.chance(0.2)) pieces.resize(at + 1);
+    pieces[at] = static_cast<char>(rng.below(256));
+  }
+  const Bytes sealed = openai::encode({.streamed = rng.chance(0.5), .model = "m"}, pieces);
+  for (const bool stream : {false, true}) {
+    static_cast<void>(render(Endpoint::chat_completions, sealed.view(), {.stream = stream, .include_usage = true}));
+    static_cast<void>(render(body.endpoint, pieces, {.stream = stream}));
+  }
+}
+
+void fuzz_embeddings(Rng& rng) {
+  EmbeddingsAnswer answer{"m", {}, rng.below(100)};
+  for (std::uint64_t left = 1 + rng.below(4); left > 0; --left) {
+    answer.embeddings.emplace_back(rng.chance(0.5) ? "[0.10,-2e-5]" : "\"AACAPw==\"");
+  }
+  std::string text = render_embeddings(answer);
+  mutate(rng, text);
+  const std::vector<char> exact(text.begin(), text.end());
+  const auto read = read_embeddings(std::string_view(exact.data(), exact.size()), answer.embeddings.size());
+  if (!read) return;
+  const std::string rendered = render_embeddings(*read);
+  check_json(rendered);
+  const auto again = read_embeddings(rendered, answer.embeddings.size());
+  OR_CHECK(again.has_value() && again->embeddings == read->embeddings && again->prompt_tokens == read->prompt_tokens);
+}
+
+int run(std::uint64_t seed, std::uint64_t iterations) {
+  fmt::print("providers_fuzz seed {} iterations {}\n", seed, iterations);
+  Rng rng(seed);
+  const std::vector<Body> bodies = golden_bodies();
+  std::uint64_t stored = 0;
+  for (std::uint64_t i = 0; i < iterations; ++i) {
+    const Body& body = bodies[rng.below(bodies.size())];
+    if (fuzz_reader(rng, body)) ++stored;
+    fuzz_stored(rng, body);
+    fuzz_embeddings(rng);
+  }
+  fmt::print("ok, {} of them were stored\n", stored);
+  return 0;
+}
+
+}  // namespace
+}  // namespace outrigger::providers
+
+int main(int argc, char** argv) {
+  const std::uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
+  const std::uint64_t iterations = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 20'000;
+  return outrigger::providers::run(seed, iterations);
+}
