@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base64.h"
 #include "core/bytes.h"
 #include "core/policy.h"
 #include "core/result.h"
@@ -133,6 +134,21 @@ TEST_CASE("times are told in seconds and milliseconds") {
   CHECK(seconds(1500ms) == 1.5);
   CHECK(unix_millis(WallTime(std::chrono::milliseconds(1'999))) == 1'999);
   CHECK(unix_seconds(WallTime(std::chrono::milliseconds(1'999))) == 1);
+}
+
+TEST_CASE("base64 is that of RFC 4648") {
+  struct Row {
+    std::string_view bytes, text;
+  };
+  const Row rows[] = {{"", ""},
+                      {"f", "Zg=="},
+                      {"fo", "Zm8="},
+                      {"foo", "Zm9v"},
+                      {"foob", "Zm9vYg=="},
+                      {"fooba", "Zm9vYmE="},
+                      {"foobar", "Zm9vYmFy"},
+                      {"\xff\xfe\xfb", "//77"}};
+  for (const Row& row : rows) CHECK(base64(row.bytes) == row.text);
 }
 
 Result<int> half(int number) {
