@@ -48,12 +48,12 @@ class Process:
     def alive(self):
         return self.child.poll() is None
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.child.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, seconds=10):
+    def stop(self, seconds=10):
         if self.alive():
-            self.child.send_signal(number)
+            self.child.send_signal(signal.SIGTERM)
             try:
                 self.child.wait(seconds)
             except subprocess.TimeoutExpired:
@@ -103,7 +103,7 @@ class Outrigger(Process):
     def __init__(self, directory, config, env=None):
         self.config = directory / f"outrigger-{random.randrange(10**9)}.toml"
         if "[listen]" not in config:
-            config = '[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n' + config
+            config += '\n[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n'
         self.config.write_text(config)
         self.started = time.monotonic()
         super().__init__([BUILD / "outrigger", "serve", "--config", self.config], self.config.with_suffix(".log"),
@@ -136,8 +136,15 @@ class Outrigger(Process):
                 total += float(value)
         return total
 
-    def access_log(self):
-        return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
+    def access_log(self, lines):
+        """The first `lines` of it; they come within a moment, as the log is written in batches."""
+        deadline = time.monotonic() + 5
+        while True:
+            log = [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
+            if len(log) >= lines:
+                return log
+            assert time.monotonic() < deadline, f"{len(log)} lines instead of {lines}"
+            time.sleep(0.02)
 
 
 def upstream(sim, name="sim", extra=""):

@@ -30,7 +30,7 @@ def text_in(response):
 
 
 def test_a_thousand_at_once_share_one_call(start):
-    sim = start(Sim, 'first_token = "300ms"\nbetween_tokens = "20ms"\ntokens = 60\n')
+    sim = start(Sim, 'first_token = "300ms"\nbetween_tokens = "20ms"\ntokens = 400\n')
     proxy = start(Outrigger, upstream(sim))
 
     async def ask(client, n):
@@ -93,7 +93,8 @@ def test_the_first_caller_may_leave_and_the_last_one_cancels(start):
     sim = start(Sim, 'first_token = "50ms"\nbetween_tokens = "50ms"\ntokens = 40\n')
     proxy = start(Outrigger, upstream(sim))
     first = proxy.chat("q", stream=True)
-    next(first.iter_content(16))
+    pieces = first.iter_content(16)  # kept: the library hangs up when the iterator goes
+    next(pieces)
     second = proxy.chat("q", stream=True)
     assert second.headers["x-outrigger-cache"] == "coalesced"
     first.close()
