@@ -9,8 +9,6 @@
 namespace outrigger::http {
 namespace {
 
-constexpr std::size_t k_fields_max = 256;
-
 Framing framing_of(const RequestHead& head, const CallOptions& options) {
   Framing framing;
   if (options.body) {
@@ -58,8 +56,7 @@ ClientCall::~ClientCall() {
 
 void ClientCall::dial() {
   state_ = State::connecting;
-  const ParserLimits limits{shared_.limits.header_bytes, k_fields_max};
-  dial_ = std::make_unique<Dial>(shared_.world, pool_.origin, options_.connect_timeout, limits,
+  dial_ = std::make_unique<Dial>(shared_.world, pool_.origin, options_.connect_timeout, shared_.limits.header_bytes,
                                  [this](Result<std::unique_ptr<io::Stream>> stream) { on_connected(std::move(stream)); });
 }
 
@@ -76,7 +73,7 @@ void ClientCall::on_connected(Result<std::unique_ptr<io::Stream>> stream) {
 void ClientCall::attach(std::unique_ptr<io::Stream> stream) {
   stream_ = std::move(stream);
   state_ = State::exchanging;
-  parser_.start({shared_.limits.header_bytes, k_fields_max}, is_head_);
+  parser_.start({.head_bytes = shared_.limits.header_bytes}, is_head_);
   stream_->set_handler(this);
   reading_ = false;
   follow_reading();

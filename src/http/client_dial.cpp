@@ -18,8 +18,12 @@ std::string authority(const io::Address& address) {
 
 }  // namespace
 
-Dial::Dial(io::World world, const Origin& origin, Duration timeout, const ParserLimits& limits, io::ConnectDone done)
-    : world_(world), origin_(origin), deadline_(world.loop.now() + timeout), limits_(limits), done_(std::move(done)) {
+Dial::Dial(io::World world, const Origin& origin, Duration timeout, std::size_t head_bytes, io::ConnectDone done)
+    : world_(world),
+      origin_(origin),
+      deadline_(world.loop.now() + timeout),
+      head_bytes_(head_bytes),
+      done_(std::move(done)) {
   const io::Address& to = origin.proxy ? origin.proxy->address : origin.address;
   pending_ = world_.net.connect(to, timeout,
                                 [this](Result<std::unique_ptr<io::Stream>> stream) { on_connected(std::move(stream)); });
@@ -47,7 +51,7 @@ void Dial::ask_proxy() {
     text.insert(text.size() - 2, "Proxy-Authorization: " + credentials + "\r\n");
   }
   // Whatever its fields say, a 2xx to CONNECT has no body (RFC 9110 §9.3.6), and the body of a refusal is of no interest.
-  parser_.start(limits_, true);
+  parser_.start({.head_bytes = head_bytes_}, true);
   limit_ = world_.loop.after(left(), [this] { end(fail(ErrorCode::connect_timeout, "the proxy did not answer in time")); });
   stream_->set_handler(this);
   stream_->read(true);

@@ -17,7 +17,7 @@ namespace outrigger::http {
 class Dial final : private io::StreamHandler {
  public:
   // `origin` must outlive the Dial.
-  Dial(io::World world, const Origin& origin, Duration timeout, const ParserLimits& limits, io::ConnectDone done);
+  Dial(io::World world, const Origin& origin, Duration timeout, std::size_t head_bytes, io::ConnectDone done);
   Dial(const Dial&) = delete;
   Dial& operator=(const Dial&) = delete;
   ~Dial();
@@ -39,7 +39,7 @@ class Dial final : private io::StreamHandler {
   io::World world_;
   const Origin& origin_;
   const MonoTime deadline_;
-  const ParserLimits limits_;
+  const std::size_t head_bytes_;  // at most, of the proxy's answer
   io::ConnectDone done_;
   ResponseParser parser_;
   std::unique_ptr<io::Stream> stream_;  // to the proxy, while it is asked

@@ -131,10 +131,12 @@ void ServerConn::send_whole(Bytes head, const Bytes& body) {
   length_left_ = 0;
   chunked_ = false;
   answer_ = Answer::streaming;
-  const std::array<Bytes, 2> chunks{std::move(head), swallow_body_ ? Bytes() : body};
-  const std::size_t size = chunks[0].size() + chunks[1].size();
-  corked_.insert(corked_.end(), chunks.begin(), chunks.end());
-  corked_bytes_ += size;
+  corked_bytes_ += head.size();
+  corked_.push_back(std::move(head));
+  if (!swallow_body_ && !body.empty()) {
+    corked_bytes_ += body.size();
+    corked_.push_back(body);
+  }
   const bool hold =
       pumping_ && more_input_ && !close_after_ && corked_bytes_ < k_cork_bytes_max && corked_.size() < k_cork_pieces_max;
   if (!hold) flush_cork();

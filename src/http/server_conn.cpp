@@ -9,9 +9,6 @@ namespace {
 
 // Input that waits for the current exchange to end. One full read of the stream; a client that pipelines more waits.
 constexpr std::size_t k_pending_max = 64 * 1024;
-constexpr std::size_t k_fields_max = 256;
-
-ParserLimits parser_limits(const ServerLimits& limits) { return {limits.header_bytes, k_fields_max}; }
 
 }  // namespace
 
@@ -81,7 +78,7 @@ void ServerConn::on_drained() {
 void ServerConn::pump(std::string_view& input) {
   pumping_ = true;
   while (may_parse()) {
-    if (std::exchange(parser_is_old_, false)) parser_.start(parser_limits(shared_.limits));
+    if (std::exchange(parser_is_old_, false)) parser_.start({.head_bytes = shared_.limits.header_bytes});
     const Parsed parsed = parser_.next(input);
     if (parsed.event == ParseEvent::need_more) break;
     more_input_ = !input.empty();

@@ -12,8 +12,9 @@
 // Invariants:
 //   1. The handler is only called from a stream event or a timer, never inside one of the Exchange's methods. So when a call to
 //      the handler returns, nothing of the handler is on the stack, and it may be destroyed then.
-//   2. A next request is parsed only when the exchange before it is over and the kernel has taken all of its answer. Until
-//      then its bytes stay in pending_; at k_pending_max the connection is not read any more.
+//   2. A next request is parsed only when the exchange before it is over and the kernel has taken all of its answer (or the
+//      answer is corked, to go out with the next ones). Until then its bytes stay in pending_; at k_pending_max the connection
+//      is not read any more.
 //   3. dead: no stream, no timers, not on the Server's list; what remains waits for Loop::retire.
 #pragma once
 

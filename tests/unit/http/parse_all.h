@@ -14,9 +14,11 @@ struct Heard {
   std::string body;  // of all messages
   bool failed = false;
   ErrorCode code = ErrorCode::internal;
-  std::string detail;
+  std::string detail;  // not compared: where two things are wrong, the split may decide which is found first
   std::size_t messages = 0;
-  bool operator==(const Heard&) const = default;
+  bool operator==(const Heard& o) const {
+    return log == o.log && body == o.body && failed == o.failed && code == o.code && messages == o.messages;
+  }
 };
 
 inline std::string text_of(const Headers& headers) {
