@@ -43,8 +43,8 @@ std::vector<std::string> read_tags(TableReader& table) {
 // A lifetime of nothing would store answers that can never be served.
 std::optional<Duration> read_ttl(TableReader& table) {
   const auto ttl = table.duration("ttl", {0s, k_year});
-  if (!ttl || *ttl >= 1s) return ttl;
-  table.context().error(table.place_of("ttl"), "`ttl` must be at least 1s; to switch the cache off write mode = \"off\"");
+  if (!ttl || *ttl >= 1ms) return ttl;
+  table.context().error(table.place_of("ttl"), "`ttl` must be at least 1ms; to switch the cache off write mode = \"off\"");
   return std::nullopt;
 }
 
@@ -60,7 +60,7 @@ void read_common(TableReader& table, To& to) {
   set(to.normalise, table.choice<Level>("normalise", level_named, k_levels));
   set(to.scope, table.choice<Scope>("scope", scope_named, k_scopes));
   set(to.max_temperature, table.number("max_temperature", {0, 2}));
-  set(to.max_entry, table.size("max_entry", {1ull << 10, 64ull << 20}));
+  set(to.max_entry, table.size("max_entry", {64, 64ull << 20}));
   set(to.usage, table.choice<UsagePolicy>("usage", usage_policy_named, k_usages));
   to.tags = read_tags(table);
 }
@@ -69,11 +69,11 @@ void read_secret(TableReader& table, Cache& cache) {
   const auto secret = table.text("secret");
   if (!secret) return;
   if (secret->value.size() < k_min_secret) {
-    table.context().error(secret->place,
-                          fmt::format("`secret` must have at least {} characters; `openssl rand -hex 32` makes a "
-                                      "good one",
-                                      k_min_secret));
-    return;
+    // Short ones can be guessed, but they work: an update must not keep a running cache from starting.
+    table.context().warning(secret->place,
+                            fmt::format("`secret` is short and could be guessed; {} characters or more are better, and "
+                                        "`openssl rand -hex 32` makes a good one",
+                                        k_min_secret));
   }
   cache.secret = secret->secret();
 }
@@ -98,9 +98,11 @@ void read_cache(TableReader& top, Config& config) {
   TableReader table(top.context(), *node, "[cache]");
   Cache& cache = config.cache;
   read_common(table, cache);
-  set(cache.memory, table.size("memory", {1ull << 20, 1ull << 40}));
+  set(cache.memory, table.size("memory", {16ull << 10, 1ull << 40}));
   read_secret(table, cache);
   read_epoch(table, cache);
+  // The default of `max_entry` gives way to a small `memory`; what was written down does not.
+  if (table.find("max_entry") == nullptr) cache.max_entry = std::min(cache.max_entry, cache.memory);
   if (cache.max_entry > cache.memory) {
     table.context().error(table.place_of("max_entry"), "`max_entry` is larger than `memory`; write a smaller one");
   }

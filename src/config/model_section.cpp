@@ -138,10 +138,13 @@ void read_failing(TableReader& table, Model& model) {
 
 void read_timeout(TableReader& table, Model& model) {
   with_table(table, "timeout", [&](TableReader& timeout) {
-    set(model.timeout.connect, timeout.duration("connect", {10ms, 5min}));
+    const auto connect = timeout.duration("connect", {10ms, 5min});
+    set(model.timeout.connect, connect);
     set(model.timeout.first_token, timeout.duration("first_token", {10ms, 1h}));
     set(model.timeout.between_tokens, timeout.duration("between_tokens", {10ms, 1h}));
     set(model.timeout.total, timeout.duration("total", {10ms, 24h}));
+    // The default of `connect` gives way to a short `total`; what was written down does not.
+    if (!connect) model.timeout.connect = std::min(model.timeout.connect, model.timeout.total);
     const bool never_reached = model.timeout.connect > model.timeout.total ||
                                model.timeout.first_token > model.timeout.total ||
                                model.timeout.between_tokens > model.timeout.total;
