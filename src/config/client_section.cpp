@@ -2,7 +2,6 @@
 #include "config/sections.h"
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 
@@ -29,8 +28,8 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// The digest of the client's key: written as such, or made here. nullopt: an error has been noted.
-std::optional<std::string> digest_of(Context& context, const Text& key) {
+// The key as Client holds it: a digest without its mark and in lower case. nullopt: an error has been noted.
+std::optional<std::string> usable_key(Context& context, const Text& key) {
   std::string_view text = key.value;
   const bool is_marked = text.starts_with(k_digest_prefix);
   if (is_marked) text.remove_prefix(k_digest_prefix.size());
@@ -46,31 +45,29 @@ std::optional<std::string> digest_of(Context& context, const Text& key) {
                     "to say so, or use a key of another length if this is the key itself");
   }
   if (is_digest) return lower(text);
-  const bool usable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  if (usable) return sha256_hex(text);
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; })) return std::string(text);
   context.error(key.place, "`key` must be one line of visible ASCII characters without blanks; write the key alone");
   return std::nullopt;
 }
 
 void read_client_key(TableReader& table, const Config& config, Client& client) {
-  const auto key = table.text("key");
-  if (!key) {
+  const auto written = table.text("key");
+  if (!written) {
     if (table.find("key") == nullptr) {
       table.context().error(table.place(),
                             fmt::format("{} needs a `key`; write one such as \"env:SUPPORT_KEY\"", table.where()));
     }
     return;
   }
-  client.key = key->secret();
-  const auto digest = digest_of(table.context(), *key);
-  if (!digest) return;
+  const auto key = usable_key(table.context(), *written);
+  if (!key) return;
   for (const Client& other : config.clients) {
-    if (other.key_digest != *digest) continue;
+    if (other.key.text != *key) continue;
     table.context().error(
-        key->place, fmt::format("{} has the same key as [[client]] `{}`; give each its own", table.where(), other.name));
+        written->place, fmt::format("{} has the same key as [[client]] `{}`; give each its own", table.where(), other.name));
     return;
   }
-  client.key_digest = *digest;
+  client.key = {*key, written->source};
 }
 
 void read_client_name(TableReader& table, Names& names, Client& client) {
@@ -103,18 +100,6 @@ void read_client_models(TableReader& table, Client& client) {
 }
 
 }  // namespace
-
-std::string sha256_hex(std::string_view text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  std::string hex;
-  hex.reserve(k_digest_digits);
-  for (const unsigned char byte : digest) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
-}
 
 void read_clients(TableReader& top, Config& config) {
   Names names("[[client]]");

@@ -1,7 +1,6 @@
 #include "config/config.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 
@@ -50,23 +49,6 @@ const Model* Config::model_for(std::string_view model) const {
     if (glob_matches(candidate.name, model)) return &candidate;
   }
   return nullptr;
-}
-
-const Client* Config::client_with_key(std::string_view presented) const {
-  const std::string digest = sha256_hex(presented);
-  const Client* found = nullptr;
-  // All of them, each in constant time: how long it takes says nothing about how near a guess came.
-  for (const Client& client : clients) {
-    const bool same = client.key_digest.size() == digest.size() &&
-                      CRYPTO_memcmp(client.key_digest.data(), digest.data(), digest.size()) == 0;
-    if (same) found = &client;
-  }
-  return found;
-}
-
-bool Client::may_use(std::string_view model) const {
-  return models.empty() ||
-         std::any_of(models.begin(), models.end(), [&](const std::string& glob) { return glob_matches(glob, model); });
 }
 
 std::string to_string(const Diagnostic& diagnostic) {

@@ -164,10 +164,8 @@ struct Route {
 
 struct Client {
   std::string name;
-  Secret key;                       // as it was written: the key itself, or its SHA-256 in hex
-  std::string key_digest;           // SHA-256 of the key, 64 lower-case hex digits
+  Secret key;                       // the key itself; or its SHA-256, if and only if these are 64 lower-case hex digits
   std::vector<std::string> models;  // globs; empty: all
-  [[nodiscard]] bool may_use(std::string_view model) const;
 };
 
 struct Log {
@@ -190,8 +188,6 @@ struct Config {
   [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;
   // The first [[model]] whose glob matches; null: none, the defaults hold.
   [[nodiscard]] const Model* model_for(std::string_view model) const;
-  // Who may come in with this key ("Bearer " and the like taken off). Null: nobody. Hashes; meant for once a request.
-  [[nodiscard]] const Client* client_with_key(std::string_view presented) const;
 };
 
 // One remark about the file. `error`s make it unusable; the others are warnings ("accepted, but not yet in effect").
@@ -211,16 +207,15 @@ struct Loaded {
   std::vector<Diagnostic> diagnostics;
   std::vector<std::string> files;  // every "file:/path" that was read, or should have been: watch them
 };
-Loaded load_file(const std::string& path, const Environment& environment);
-Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment);
+// `llm`: the --listen of the command line, which overrides listen.llm; empty: it does not.
+Loaded load_file(const std::string& path, const Environment& environment, std::string_view llm = {});
+Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment,
+                 std::string_view llm = {});
 // `outrigger serve --upstream URL`: no file.
-Loaded from_upstream(std::string_view url, const Environment& environment);
+Loaded from_upstream(std::string_view url, const Environment& environment, std::string_view llm = {});
 
 // A few lines for people: what would run. No secrets.
 std::string summary(const Config& config);
-
-// SHA-256 as 64 lower-case hex digits.
-std::string sha256_hex(std::string_view text);
 
 // `*` matches any run, `?` one character; case-sensitive.
 bool glob_matches(std::string_view pattern, std::string_view text);

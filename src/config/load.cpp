@@ -36,7 +36,18 @@ void check_open_door(TableReader& top, const Config& config) {
   }
 }
 
-Config read_config(Context& context, const Node& root) {
+// The address of the command line, which has no place in the file.
+void override_llm(Context& context, std::string_view llm, Config& config) {
+  std::string error;
+  if (llm.empty()) return;
+  if (parse_door(llm, error)) {
+    config.listen.llm = llm;
+  } else {
+    context.error({}, fmt::format("--listen cannot be \"{}\": {}", llm, error));
+  }
+}
+
+Config read_config(Context& context, const Node& root, std::string_view llm) {
   Config config;
   TableReader top(context, root, "the top level");
   read_edge(top, config);
@@ -46,14 +57,15 @@ Config read_config(Context& context, const Node& root) {
   read_models(top, config);
   read_routes(top, config);
   read_clients(top, config);
+  override_llm(context, llm, config);
   check_open_door(top, config);
   top.finish();
   return config;
 }
 
-Loaded load_node(const Node& root, const std::string& file, const Environment& environment) {
+Loaded load_node(const Node& root, const std::string& file, const Environment& environment, std::string_view llm) {
   Context context(file, environment);
-  Config config = read_config(context, root);
+  Config config = read_config(context, root, llm);
   Loaded loaded;
   if (!context.failed()) loaded.config = std::make_shared<const Config>(std::move(config));
   loaded.diagnostics = context.take_diagnostics();
@@ -76,23 +88,23 @@ Node text_node(std::string_view text) {
 
 }  // namespace
 
-Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment) {
+Loaded load_text(std::string_view toml, const std::string& file_name, const Environment& environment, std::string_view llm) {
   SyntaxError error;
   const auto root = parse_document(toml, error);
   if (!root) return failure(file_name, error.place, std::move(error.message));
-  return load_node(*root, file_name, environment);
+  return load_node(*root, file_name, environment, llm);
 }
 
-Loaded load_file(const std::string& path, const Environment& environment) {
+Loaded load_file(const std::string& path, const Environment& environment, std::string_view llm) {
   std::string problem;
   const auto text = read_file(path, problem);
   if (!text)
     return failure(path, {},
                    fmt::format("the file {}; name one with --config, or use --upstream URL without a file", problem));
-  return load_text(*text, path, environment);
+  return load_text(*text, path, environment, llm);
 }
 
-Loaded from_upstream(std::string_view url, const Environment& environment) {
+Loaded from_upstream(std::string_view url, const Environment& environment, std::string_view llm) {
   Node upstream;
   upstream.members.push_back({"url", {}, text_node(url)});
   Node list;
@@ -100,7 +112,7 @@ Loaded from_upstream(std::string_view url, const Environment& environment) {
   list.items.push_back(std::move(upstream));
   Node root;
   root.members.push_back({"upstream", {}, std::move(list)});
-  return load_node(root, "--upstream", environment);
+  return load_node(root, "--upstream", environment, llm);
 }
 
 }  // namespace outrigger::config

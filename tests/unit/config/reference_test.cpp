@@ -263,7 +263,7 @@ TEST_CASE("the contract without what is missing is in effect") {
   const auto loaded = load(text, k_reference_environment);
   INFO(all(loaded));
   REQUIRE(loaded.config);
-  CHECK(loaded.config->client_with_key("s")->name == "support-desk");
+  CHECK(loaded.config->clients.at(0).name == "support-desk");
   CHECK(loaded.config->routes.at(0).cache.normalise == Level::faq_plus);
   CHECK(loaded.config->model_for("claude-sonnet-4-20250514")->price->output == 15.0);
 }

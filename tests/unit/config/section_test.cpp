@@ -75,6 +75,23 @@ TEST_CASE("mistakes in an upstream are named") {
   });
 }
 
+TEST_CASE("a short secret works, with a warning") {
+  for (const auto& [secret, warned] : {std::pair("0123456789abcde", 1u), std::pair("0123456789abcdef", 0u)}) {
+    const Loaded loaded = load_with_upstream("[cache]\nsecret = \"" + std::string(secret) + "\"");
+    REQUIRE(loaded.config != nullptr);
+    CHECK(loaded.config->cache.secret->text == secret);
+    CHECK(warnings(loaded).size() == warned);
+  }
+}
+
+TEST_CASE("defaults give way to what is written down") {
+  const Loaded loaded =
+      load_with_upstream("[cache]\nmemory = \"100KiB\"\n[[model]]\nname = \"*\"\ntimeout = { total = \"1s\" }\n");
+  REQUIRE(loaded.config != nullptr);
+  CHECK(loaded.config->cache.max_entry == 100u << 10);
+  CHECK(loaded.config->models.front().timeout.connect == 1s);
+}
+
 TEST_CASE("the endpoint of a pasted URL is cut off with a warning") {
   const auto loaded = load("[[upstream]]\nurl = \"https://h:8443/v1/chat/completions/\"");
   REQUIRE(loaded.config);
@@ -268,36 +285,29 @@ TEST_CASE("a route's path leads nowhere else") {
           "o.toml:7:8: the path `/f` stands in [[route]] on line 5 already"}});
 }
 
-TEST_CASE("a client comes in with its key, or with the key whose digest is written") {
+TEST_CASE("a client has a key, or the digest of one") {
   // printf %s letmein | sha256sum
   const std::string digest = "1c8bfe8f801d79745c4631d09fff36c82aa37fc4cce4fc946683d7b336b63032";
-  CHECK(sha256_hex("letmein") == digest);
+  std::string upper = digest;
+  for (char& c : upper) c = c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
   const auto loaded = load_with_upstream(
       "[[client]]\nname = \"a\"\nkey = \"env:SUPPORT_KEY\"\nmodels = [\"gpt-4o*\"]\n"
       "[[client]]\nname = \"b\"\nkey = \"sha256:" +
-      digest + "\"\n");
+      upper + "\"\n");
   INFO(all(loaded));
   REQUIRE(loaded.config);
   CHECK(loaded.diagnostics.empty());
-  const Client* a = loaded.config->client_with_key("sk-support");
-  REQUIRE(a);
-  CHECK(a->name == "a");
-  CHECK(a->may_use("gpt-4o-mini"));
-  CHECK_FALSE(a->may_use("gpt-4"));
-  const Client* b = loaded.config->client_with_key("letmein");
-  REQUIRE(b);
-  CHECK(b->name == "b");
-  CHECK(b->may_use("anything"));
-  CHECK_FALSE(loaded.config->client_with_key(digest));
-  CHECK_FALSE(loaded.config->client_with_key(""));
-  CHECK_FALSE(loaded.config->client_with_key("sk-suppor"));
-}
+  CHECK(loaded.config->clients.at(0).key.text == "sk-support");
+  CHECK(loaded.config->clients.at(0).key.source == "env:SUPPORT_KEY");
+  CHECK(loaded.config->clients.at(0).models == std::vector<std::string>{"gpt-4o*"});
+  CHECK(loaded.config->clients.at(1).key.text == digest);
+  CHECK(loaded.config->clients.at(1).models.empty());
 
-TEST_CASE("64 hex digits as a client's key are taken for a digest, with a warning") {
-  const auto loaded = load_with_upstream("[[client]]\nname = \"a\"\nkey = \"" + sha256_hex("letmein") + "\"\n");
-  REQUIRE(loaded.config);
-  CHECK(warnings(loaded).size() == 1);
-  CHECK(loaded.config->client_with_key("letmein"));
+  const auto unmarked = load_with_upstream("[[client]]\nname = \"a\"\nkey = \"" + upper + "\"\n");
+  REQUIRE(unmarked.config);
+  CHECK(warnings(unmarked).size() == 1);
+  CHECK(unmarked.config->clients.at(0).key.text == digest);
+  CHECK(warnings(load_with_upstream("[[client]]\nname = \"a\"\nkey = \"" + digest.substr(1) + "\"\n")).empty());
 }
 
 TEST_CASE("mistakes in a client are named") {
@@ -335,6 +345,21 @@ TEST_CASE("keys behind an open door are warned of loudly") {
   CHECK(warnings(load_with_upstream("")).empty());
   CHECK(warnings(load_with_upstream(keys + "[listen]\nllm = \"127.0.0.1:8080\"")).empty());
   CHECK(warnings(load_with_upstream(keys + "[[client]]\nname = \"a\"\nkey = \"k\"")).empty());
+}
+
+TEST_CASE("the command line's address counts for the warning, and is checked") {
+  const std::string text = std::string(k_upstream) + "keys = [\"k\"]\n[listen]\nllm = \"127.0.0.1:8080\"";
+  const auto opened = load_text(text, "o.toml", {}, "0.0.0.0:8081");
+  REQUIRE(opened.config);
+  CHECK(opened.config->listen.llm == "0.0.0.0:8081");
+  REQUIRE(warnings(opened).size() == 1);
+  CHECK(warnings(opened)[0].starts_with("o.toml:4:1: warning: ANYBODY who reaches 0.0.0.0:8081"));
+  CHECK(warnings(load_with_upstream("keys = [\"k\"]")).size() == 1);
+  CHECK(warnings(load_text(std::string(k_upstream) + "keys = [\"k\"]", "o.toml", {}, "127.0.0.1:1")).empty());
+  CHECK(errors(load_text(k_upstream, "o.toml", {}, "8081")) ==
+        std::vector<std::string>{
+            "o.toml: --listen cannot be \"8081\": the port needs an address in front; write \"0.0.0.0:8081\""});
+  CHECK(from_upstream("http://h", {}, ":1").config->listen.llm == ":1");
 }
 
 TEST_CASE("an admin door that others can reach is warned of, unless it has a token") {
