@@ -30,6 +30,8 @@ class Loop {
 
   [[nodiscard]] virtual MonoTime now() const = 0;
   [[nodiscard]] virtual WallTime wall_now() const = 0;
+  // The clock as it runs, also during a callback: for measuring how long our own work takes, never for decisions.
+  [[nodiscard]] virtual MonoTime stopwatch() const { return now(); }
 
   // `callback` runs once when now() has reached `when` (at the earliest in the next turn of the loop).
   [[nodiscard]] virtual Timer at(MonoTime when, Callback callback) = 0;
