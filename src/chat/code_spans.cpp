@@ -19,10 +19,12 @@ class Scanner {
 
  private:
   [[nodiscard]] std::size_t line_end(std::size_t from) const {
-    return std::min(text_.find_first_of("\r\n", from), text_.size());
+    const std::size_t feed = std::min(text_.find('\n', from), text_.size());
+    return std::min(text_.substr(0, feed).find('\r', from), feed);
   }
   [[nodiscard]] std::size_t after_blanks(std::size_t from) const {
-    return std::min(text_.find_first_not_of(" \t", from), text_.size());
+    while (from < text_.size() && (text_[from] == ' ' || text_[from] == '\t')) ++from;
+    return from;
   }
   [[nodiscard]] std::size_t run_length(std::size_t from, char mark) const {
     return std::min(text_.find_first_not_of(mark, from), text_.size()) - from;

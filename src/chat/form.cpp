@@ -1,5 +1,7 @@
 #include "chat/form.h"
 
+#include <cstring>
+
 #include "chat/json.h"
 
 namespace outrigger::chat {
@@ -23,10 +25,12 @@ void FormWriter::head(Endpoint endpoint) {
 void FormWriter::call(std::uint32_t ordinal) { close(open('c'), ordinal); }
 
 void FormWriter::name(std::string_view name) {
-  char head[k_number_size];
-  put_number(head, name.size());
-  out_.append(head, sizeof head);
-  out_.append(name);
+  const std::size_t begin = out_.size();
+  out_.resize_and_overwrite(begin + k_number_size + name.size(), [&](char* data, std::size_t size) {
+    put_number(data + begin, name.size());
+    std::memcpy(data + begin + k_number_size, name.data(), name.size());
+    return size;
+  });
 }
 
 std::size_t FormWriter::open(char tag) {
@@ -38,10 +42,8 @@ std::size_t FormWriter::open(char tag) {
 void FormWriter::close(std::size_t mark, std::size_t count) { put_number(out_.data() + mark, count); }
 
 void FormWriter::sized(char tag, std::string_view value) {
-  char head[1 + k_number_size] = {tag};
-  put_number(head + 1, value.size());
-  out_.append(head, sizeof head);
-  out_.append(value);
+  out_.push_back(tag);
+  name(value);
 }
 
 std::optional<Endpoint> FormReader::head() {

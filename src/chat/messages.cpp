@@ -169,7 +169,7 @@ bool Reading::part(yyjson_val* value, Edges edges, Turn turn) {
     form.name(member.name());
     if (is_text && member.name() == "text") {
       text(text_of(member.value), edges, turn);
-    } else if (!this->value(member.value, k_part_depth)) {
+    } else if (!this->value(member.value, k_part_depth, Markers::left_out)) {
       return false;
     }
   }

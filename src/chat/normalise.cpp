@@ -1,6 +1,6 @@
 #include "chat/normalise.h"
 
-#include <array>
+#include <algorithm>
 #include <cstring>
 
 #include "chat/code_spans.h"
@@ -9,37 +9,57 @@
 namespace outrigger::chat {
 namespace {
 
+bool is_joiner(char32_t c) { return c == k_zwj || c == k_zwnj; }
 bool is_blank(char32_t c) { return c == '\t' || is_line_end(c) || is_space(c) || is_invisible(c); }
 
 // --- Is there anything to do? Most texts have their form already, so this pass is what counts. ---
 
-// 16 bytes at a time with the compiler's vector types.
 using Bytes16 = unsigned char __attribute__((vector_size(16)));
 using Words2 = unsigned long long __attribute__((vector_size(16)));
+constexpr std::size_t k_lanes = 16;
 
 // ASCII that stays as it is, apart from doubled spaces.
 constexpr bool is_plain_ascii(unsigned char c) { return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t' || c == '\0'; }
 
-// How many bytes from `at` on are certainly ASCII that stays; a multiple of 16.
-std::size_t plain_ascii_blocks(std::string_view text, std::size_t at) {
-  const std::size_t begin = at;
-  for (; at + 17 <= text.size(); at += 16) {
+// Past whole vectors of ASCII that stays, without doubled spaces. Wants one byte more than it looks at.
+std::size_t after_plain_vectors(std::string_view text, std::size_t at) {
+  for (; at + k_lanes < text.size(); at += k_lanes) {
     Bytes16 here;
     Bytes16 next;
-    std::memcpy(&here, text.data() + at, 16);
-    std::memcpy(&next, text.data() + at + 1, 16);
+    std::memcpy(&here, text.data() + at, k_lanes);
+    std::memcpy(&next, text.data() + at + 1, k_lanes);
     const auto control = (here < 0x20) & (here != '\n') & (here != '\t') & (here != '\0');
     const auto doubled = (here == ' ') & (next == ' ');
     const auto bad = reinterpret_cast<Words2>(control | (here >= 0x7f) | doubled);
     if ((bad[0] | bad[1]) != 0) break;
   }
-  return at - begin;
+  return at;
 }
 
 bool may_change(char32_t c) {
   if (c < 0x300) return c < 0xa1 || c == 0xad;  // controls, the no-break space, the soft hyphen
-  if ((c >= 0x3001 && c <= 0x3020) || (c >= 0xff01 && c <= 0xff60)) return false;  // CJK punctuation, full width: common
-  return may_compose(c) || is_space(c) || is_line_end(c) || is_invisible(c) || c == k_zwj || c == k_zwnj;
+  return may_compose(c) || is_space(c) || is_line_end(c) || is_invisible(c) || is_joiner(c);
+}
+
+// Past one character that stays, and past the blanks after a line end; npos if the character may have to change.
+std::size_t after_unchanged(std::string_view text, std::size_t at) {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  if (byte < 0x80) {
+    if (byte == '\n') return std::min(text.find_first_not_of(' ', at + 1), text.size());
+    const bool doubled = byte == ' ' && at + 1 < text.size() && text[at + 1] == ' ';
+    return is_plain_ascii(byte) && !doubled ? at + 1 : text.npos;
+  }
+  // Han (U+4E00 to U+9FFF) and its punctuation (U+3001 to U+3020, U+FF01 to U+FF60).
+  const auto next = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  if (byte >= 0xe4 && byte <= 0xe9 && (byte != 0xe4 || next(1) >= 0xb8)) return at + 3;
+  if (byte == 0xe3 && next(1) == 0x80 && next(2) > 0x80 && next(2) <= 0xa0) return at + 3;
+  if (byte == 0xef && ((next(1) == 0xbc && next(2) > 0x80) || (next(1) == 0xbd && next(2) <= 0xa0))) return at + 3;
+  return may_change(next_code_point(text, at)) ? text.npos : at;
+}
+
+// The first byte of U+5000 to U+9FFF.
+bool is_common_han(char byte) {
+  return static_cast<unsigned char>(byte) >= 0xe5 && static_cast<unsigned char>(byte) <= 0xe9;
 }
 
 // True when append_safe would surely not change the text.
@@ -48,19 +68,14 @@ bool is_safe_already(std::string_view text, Edges edges) {
   const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\n'; };
   if ((edges.trim_front && blank(text.front())) || (edges.trim_back && blank(text.back()))) return false;
   for (std::size_t at = 0; at < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte < 0x80) {
-      if (const std::size_t skip = plain_ascii_blocks(text, at); skip != 0) {
-        at += skip;
-        continue;
-      }
-      if (!is_plain_ascii(byte)) return false;
-      if (byte == ' ' && at + 1 < text.size() && text[at + 1] == ' ') return false;
-      ++at;
-    } else if (byte >= 0xe5 && byte <= 0xe9) {  // U+5000 to U+9FFF: Han
-      at += 3;
-    } else if (may_change(next_code_point(text, at))) {
-      return false;
+    at = after_plain_vectors(text, at);
+    // As far as the vectors could not go, and on to the next ASCII.
+    const std::size_t end = std::min(at + k_lanes, text.size());
+    while (at < end || (at < text.size() && static_cast<unsigned char>(text[at]) >= 0x80)) {
+      while (at + 3 <= text.size() && is_common_han(text[at])) at += 3;
+      if (at == text.size()) return true;
+      at = after_unchanged(text, at);
+      if (at == text.npos) return false;
     }
   }
   return true;
@@ -80,18 +95,32 @@ class Cleaner {
     line_start_ = line_start;
     composes_ = false;
     for (std::size_t at = 0; at < text.size();) {
+      if (const std::size_t end = after_visible_ascii(text, at); end != at) {
+        piece_.append(text.substr(at, end - at));
+        before_ = base_ = static_cast<unsigned char>(piece_.back());
+        line_start_ = false;
+        at = end;
+        continue;
+      }
       const char32_t c = next_code_point(text, at);
       if (c == '\r' && at < text.size() && text[at] == '\n') continue;
       one(c, text, at);
     }
+    composed_ = composed_ || composes_;
     if (composes_) {
       append_nfc(out_, piece_);
     } else {
       out_.append(piece_);
     }
   }
+  [[nodiscard]] bool composed() const { return composed_; }
 
  private:
+  static std::size_t after_visible_ascii(std::string_view text, std::size_t at) {
+    while (at < text.size() && text[at] > ' ' && text[at] < 0x7f) ++at;
+    return at;
+  }
+
   void one(char32_t c, std::string_view text, std::size_t at) {
     if (is_line_end(c)) {
       put('\n');
@@ -99,7 +128,7 @@ class Cleaner {
       return;
     }
     if (is_invisible(c)) return;
-    if (c == k_zwj || c == k_zwnj) {
+    if (is_joiner(c)) {
       const char32_t after = at < text.size() ? next_code_point(text, at) : 0;
       if (joiner_matters(c, base_, after)) put(c);
       return;
@@ -124,7 +153,8 @@ class Cleaner {
   char32_t before_ = 0;  // the last character that was kept
   char32_t base_ = 0;    // the last one that no mark extends
   bool line_start_ = true;
-  bool composes_ = false;
+  bool composes_ = false;  // this piece has to be brought to form C
+  bool composed_ = false;  // some piece had
 };
 
 // Does a line after the first begin with blanks and go on with something else?
@@ -138,7 +168,7 @@ bool has_indented_line(std::string_view text) {
       indented = false;
     } else if (c == '\t' || is_space(c)) {
       indented = line_start;
-    } else if (!is_invisible(c)) {
+    } else if (!is_invisible(c) && !is_joiner(c)) {
       if (indented) return true;
       line_start = false;
     }
@@ -153,7 +183,7 @@ std::string_view trim_front(std::string_view text) {
     const char32_t c = next_code_point(text, at);
     if (is_line_end(c)) {
       line = at;
-    } else if (!is_blank(c)) {
+    } else if (!is_blank(c) && !is_joiner(c)) {  // a joiner with nothing before it joins nothing
       return text.substr(here != line && has_indented_line(text.substr(here)) ? line : here);
     }
   }
@@ -171,14 +201,20 @@ void trim_back(std::string& out, std::size_t keep) {
   }
 }
 
-std::string cleaned(std::string_view text, Edges edges) {
+struct Cleaned {
+  std::string text;
+  bool settled;  // cleaning it again would surely change nothing
+};
+
+Cleaned cleaned(std::string_view text, Edges edges) {
   if (edges.trim_front) text = trim_front(text);
   std::string out;
   out.reserve(text.size());
   Cleaner cleaner(out);
+  const std::vector<Span> spans = code_spans(text);
   std::size_t at = 0;
   std::size_t keep = 0;
-  for (const Span& span : code_spans(text)) {
+  for (const Span& span : spans) {
     cleaner.plain(text.substr(at, span.begin - at), at == 0);
     out.append(text.substr(span.begin, span.end - span.begin));
     at = span.end;
@@ -186,7 +222,7 @@ std::string cleaned(std::string_view text, Edges edges) {
   }
   cleaner.plain(text.substr(at), at == 0);
   if (edges.trim_back) trim_back(out, keep);
-  return out;
+  return {std::move(out), spans.empty() && !cleaner.composed()};
 }
 
 }  // namespace
@@ -196,11 +232,11 @@ void append_safe(std::string& out, std::string_view text, Edges edges) {
     out.append(text);
     return;
   }
-  const std::string once = cleaned(text, edges);
-  // Taking something away can make code out of what was none (a zero-width space between backticks). Then the text stands
-  // as it came: a form that is not its own form would be shared by texts that differ in more than their looks.
-  const bool settled = once == text || is_safe_already(once, edges) || cleaned(once, edges) == once;
-  out.append(settled ? std::string_view(once) : text);
+  const Cleaned once = cleaned(text, edges);
+  // Taking something away can change what is code (a zero-width space between backticks). Then the text stands as it came: a
+  // form that is not its own form would be shared by texts that differ in more than their looks.
+  const bool settled = once.settled || once.text == text || cleaned(once.text, edges).text == once.text;
+  out.append(settled ? std::string_view(once.text) : text);
 }
 
 }  // namespace outrigger::chat

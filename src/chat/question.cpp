@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "chat/code_spans.h"
-#include "chat/normalise.h"
 #include "chat/unicode.h"
 
 namespace outrigger::chat {
@@ -189,10 +188,8 @@ void drop_end(std::u32string& text) {
 bool is_ascii_letter(char32_t c) { return in(c, 'a', 'z') || in(c, 'A', 'Z'); }
 bool is_ascii_digit(char32_t c) { return in(c, '0', '9'); }
 
-std::optional<std::string> fold_question(std::string_view text, Level level) {
-  if (text.size() > k_max_characters * 4) return std::nullopt;
-  std::string safe;
-  append_safe(safe, text);
+std::optional<std::string> fold_question(std::string_view safe, Level level) {
+  if (safe.size() > k_max_characters * 4) return std::nullopt;  // four bytes are the longest character
   if (safe.empty() || decoded(safe).size() > k_max_characters || is_technical(safe)) return std::nullopt;
   const std::string plain = plain_forms(safe);
   if (is_technical(plain)) return std::nullopt;  // full-width code is code

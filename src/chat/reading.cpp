@@ -9,7 +9,7 @@ void Reading::note(BypassReason reason) {
   if (!request.bypass || reason < *request.bypass) request.bypass = reason;
 }
 
-bool Reading::value(yyjson_val* value, int depth) {
+bool Reading::value(yyjson_val* value, int depth, Markers markers) {
   switch (unsafe_yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL:
       form.null();
@@ -24,19 +24,27 @@ bool Reading::value(yyjson_val* value, int depth) {
       form.text(text_of(value));
       return true;
     default:
-      break;
+      return depth < k_max_depth ? container(value, depth + 1, markers) : not_json();
   }
-  const int inner = depth + 1;
-  if (inner > k_max_depth) return not_json();
+}
+
+// `depth` is that of the container itself.
+bool Reading::container(yyjson_val* value, int depth, Markers markers) {
   if (unsafe_yyjson_is_obj(value)) {
     Members members;
     if (!members.load(value)) return not_json();
     const std::size_t mark = form.open_object();
+    std::size_t count = 0;
     for (const Members::Member& member : members) {
+      if (markers == Markers::left_out && member.name() == "cache_control") {
+        if (!dropped(member.value, depth)) return false;
+        continue;
+      }
+      ++count;
       form.name(member.name());
-      if (!this->value(member.value, inner)) return false;
+      if (!this->value(member.value, depth, markers)) return false;
     }
-    form.close(mark, members.size());
+    form.close(mark, count);
     return true;
   }
   const std::size_t mark = form.open_array();
@@ -44,7 +52,7 @@ bool Reading::value(yyjson_val* value, int depth) {
   std::size_t count = 0;
   yyjson_val* item = nullptr;
   yyjson_arr_foreach(value, index, count, item) {
-    if (!this->value(item, inner)) return false;
+    if (!this->value(item, depth, markers)) return false;
   }
   form.close(mark, count);
   return true;
@@ -63,10 +71,14 @@ void Reading::text(std::string_view text, Edges edges, Turn turn) {
     return;
   }
   if (level >= Level::faq && turn == Turn::last_user) {
-    if (const auto folded = fold_question(text, level)) {
+    std::string safe;
+    append_safe(safe, text, edges);
+    if (const auto folded = fold_question(safe, level)) {
       form.question(*folded);
-      return;
+    } else {
+      form.text(safe);
     }
+    return;
   }
   form.text_made_by('s', [&](std::string& out) { append_safe(out, text, edges); });
 }

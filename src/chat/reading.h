@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "chat/code_spans.h"
@@ -39,8 +39,10 @@ class Reading {
   bool not_json() { return note(BypassReason::not_json), false; }
   bool not_understood() { return note(BypassReason::not_understood), false; }
 
-  // Appends a value as it stands. `depth` is the depth of the container that holds it.
-  bool value(yyjson_val* value, int depth);
+  // Appends a value as it stands. `depth` is the depth of the container that holds it. Inside a message's parts the markers
+  // for a provider's prompt cache (cache_control) are left out at any depth.
+  enum class Markers : unsigned char { kept, left_out };
+  bool value(yyjson_val* value, int depth, Markers markers = Markers::kept);
   // A number as an exact decimal; anything else as it stands.
   bool number(yyjson_val* value, int depth);
   // A text that a person or a model wrote, at the level asked for. Counts its tokens.
@@ -57,6 +59,7 @@ class Reading {
   bool cut_inputs(std::string_view body);
 
  private:
+  bool container(yyjson_val* value, int depth, Markers markers);
   bool message(yyjson_val* value, bool is_last_user, bool is_last);
   bool message_member(const Members::Member& member, std::size_t& count, Turn turn);
   bool content(yyjson_val* value, Turn turn);
@@ -69,9 +72,9 @@ class Reading {
   void inspect_media(yyjson_val* part);
   bool token_list(yyjson_val* value);
 
-  std::unordered_map<std::string_view, std::uint32_t> calls_;
-  std::vector<Span> elements_;  // of `input`, in the form
-  Span input_;                  // all of it
+  std::map<std::string_view, std::uint32_t> calls_;  // a tree, because ids come from outside
+  std::vector<Span> elements_;                       // of `input`, in the form
+  Span input_;                                       // all of it
 };
 
 // Credential checks ask for almost no output (reference: 5 to 20).

@@ -25,7 +25,7 @@ struct Request {
   std::uint32_t prompt_tokens = 0;     // a rough estimate (see estimate_tokens)
 
   // The typed, length-prefixed canonical form of the whole request at the level asked for; empty when bypassed as not_json
-  // or not_understood. canonical.h describes it and can print it.
+  // or not_understood, and filled for every other reason. form.h describes it, canonical.h prints it.
   std::string canonical;
 
   // Embeddings only: one per element of `input` (a lone string or token list is one element).

@@ -8,6 +8,7 @@
 #include "chat/canonical.h"
 #include "chat/endpoint.h"
 #include "chat/key.h"
+#include "chat/normalise.h"
 #include "chat/request.h"
 #include "unit/chat/random_request.h"
 
@@ -105,6 +106,19 @@ void read_all(const std::string& body, Rng& rng) {
   (void)place(body.substr(0, rng.below(30)), body);
 }
 
+// Cleaning a text that is clean changes nothing.
+bool settles(Rng& rng) {
+  const std::string text = random_text(rng);
+  const Edges edges{.trim_front = rng.chance(0.7), .trim_back = rng.chance(0.7)};
+  std::string once;
+  append_safe(once, text, edges);
+  std::string twice;
+  append_safe(twice, once, edges);
+  if (once == twice) return true;
+  std::printf("text:  %s\nonce:  %s\ntwice: %s\n", text.c_str(), once.c_str(), twice.c_str());
+  return false;
+}
+
 bool pairs_hold(Rng& rng) {
   const Node before = random_chat(rng);
   const Level level = k_levels[rng.below(5)];
@@ -136,7 +150,7 @@ int main(int argc, char** argv) {
     read_all(body, rng);
     damage(body, rng);
     read_all(body, rng);
-    if (!pairs_hold(rng)) {
+    if (!settles(rng) || !pairs_hold(rng)) {
       std::printf("failed: run `chat_fuzz %llu 1`\n", static_cast<unsigned long long>(seed + i));
       return 1;
     }

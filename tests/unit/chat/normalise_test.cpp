@@ -102,6 +102,8 @@ TEST_CASE("differences that say nothing are folded at level safe") {
            {"a\u0080\u009fb", "ab"},
            {"退\u200b货", "退货"},
            {"\u200b", ""},
+           {"\u200d a", "a"},
+           {"  a\n  \u200c\nb", "a\n  \nb"},
            {"a \u200b b", "a b"},
            {"e\u200b\u0301", "é"},
            // Outer blanks.

@@ -128,6 +128,9 @@ TEST_CASE("who asks and how it is delivered does not matter") {
       {messages(R"([{"role":"user","content":"x","cache_control":{"type":"ephemeral"}}])"), user(R"("x")")},
       {user(R"([{"type":"text","text":"x"},{"type":"text","text":"y"}])"),
        user(R"([{"type":"text","text":"x","cache_control":{}},{"type":"text","text":"y","cache_control":null}])")},
+      {user(R"([{"type":"tool_result","content":[{"type":"text","text":"x"}]},{"type":"text","text":"y"}])"),
+       user(
+           R"([{"type":"tool_result","content":[{"type":"text","text":"x","cache_control":{}}]},{"type":"text","text":"y"}])")},
       {more(R"("tools":[{"type":"function","function":{"name":"f"}}])"),
        more(R"("tools":[{"type":"function","cache_control":{"a":1},"function":{"name":"f","cache_control":{}}}])")},
   });
