@@ -10,7 +10,7 @@ constexpr std::size_t k_indent = 4;  // blanks
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+  explicit Scanner(std::string_view text) : text_(text), text_end_(text.find_last_not_of(" \t\r\n") + 1) {}
 
   std::vector<Span> run() {
     while (at_ < text_.size()) line();
@@ -63,7 +63,7 @@ class Scanner {
 
   // A line of code may open a fence (in a list, say) whose other lines are indented less.
   void indented_line(std::size_t begin, std::size_t first, std::size_t end) {
-    add(begin, end);
+    add(begin, std::min(end, text_end_));
     for (std::size_t at = first; (at = backtick(at, end)) != text_.npos;) {
       const std::size_t length = run_length(at, '`');
       const std::size_t close = length >= k_fence ? closing_run(at + length, end, length) : at + length;
@@ -151,6 +151,7 @@ class Scanner {
   }
 
   std::string_view text_;
+  std::size_t text_end_;  // after it there are only blanks: outer ones, and no code
   std::size_t at_ = 0;
   std::vector<Span> spans_;
 };

@@ -17,7 +17,7 @@ struct Span {
 //   fenced blocks (``` or ~~~) from the line that opens to the line that closes, or to the end of the text;
 //   lines indented by four blanks or a tab;
 //   `inline code` inside a paragraph, with as many backticks after it as before.
-// Blanks and line ends after a closing fence, and the line end after an indented line, are not part of it.
+// Blanks after a closing fence or after the whole text, and the line end after an indented line, are not part of it.
 std::vector<Span> code_spans(std::string_view text);
 
 }  // namespace outrigger::chat

@@ -157,25 +157,23 @@ class Cleaner {
   bool composed_ = false;  // some piece had
 };
 
-// Does a line after the first begin with blanks and go on with something else?
+// Blanks at a line's beginning that make code of it (code_spans.h).
+bool makes_code(std::string_view blanks) {
+  return blanks.find('\t') != blanks.npos || std::count(blanks.begin(), blanks.end(), ' ') >= 4;
+}
+
 bool has_indented_line(std::string_view text) {
-  bool line_start = false;
-  bool indented = false;
-  for (std::size_t at = 0; at < text.size();) {
-    const char32_t c = next_code_point(text, at);
-    if (is_line_end(c)) {
-      line_start = true;
-      indented = false;
-    } else if (c == '\t' || is_space(c)) {
-      indented = line_start;
-    } else if (!is_invisible(c) && !is_joiner(c)) {
-      if (indented) return true;
-      line_start = false;
-    }
+  for (std::size_t at = 0; (at = text.find_first_of("\r\n", at)) != text.npos;) {
+    ++at;
+    const std::size_t first = std::min(text.find_first_not_of(" \t", at), text.size());
+    if (first < text.size() && text[first] != '\n' && text[first] != '\r' && makes_code(text.substr(at, first - at)))
+      return true;
+    at = first;
   }
   return false;
 }
 
+// Blank lines go, and so does what the first line is indented by, unless that makes it code among other code.
 std::string_view trim_front(std::string_view text) {
   std::size_t line = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -184,7 +182,8 @@ std::string_view trim_front(std::string_view text) {
     if (is_line_end(c)) {
       line = at;
     } else if (!is_blank(c) && !is_joiner(c)) {  // a joiner with nothing before it joins nothing
-      return text.substr(here != line && has_indented_line(text.substr(here)) ? line : here);
+      const bool code = makes_code(text.substr(line, here - line)) && has_indented_line(text.substr(here));
+      return text.substr(code ? line : here);
     }
   }
   return {};

@@ -28,7 +28,7 @@ struct Edges {
 //   - CRLF, CR, NEL, LS and PS become LF; what is_invisible() says goes; joiners stay where joiner_matters().
 //   - A run of one kind of space becomes one, except at a line's beginning, where blanks may be structure. Tabs stay: two of
 //     them are an empty column.
-//   - Outer blanks go, but not the indentation of the first line if another line is indented too.
+//   - Outer blanks go, but not what makes the first line indented code if there is other such code.
 //   - Code (code_spans.h) stays byte for byte.
 void append_safe(std::string& out, std::string_view text, Edges edges = {});
 

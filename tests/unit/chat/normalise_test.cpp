@@ -102,6 +102,9 @@ TEST_CASE("differences that say nothing are folded at level safe") {
            {"a\u0080\u009fb", "ab"},
            {"退\u200b货", "退货"},
            {"\u200b", ""},
+           {" def f():\n    return 1 \n", "def f():\n    return 1"},
+           {"x:\n    a  b \t\n\n", "x:\n    a  b"},
+           {"   a\n   b", "a\n   b"},
            {"\u200d a", "a"},
            {"  a\n  \u200c\nb", "a\n  \nb"},
            {"a \u200b b", "a b"},
@@ -223,6 +226,7 @@ TEST_CASE("code is found where people put it") {
   CHECK(code_in("hello~~~ world") == Texts{});
   CHECK(code_in("text\n    indented\n\tby tab\n   not") == Texts{"    indented", "\tby tab"});
   CHECK(code_in("    \n    a") == Texts{"    a"});
+  CHECK(code_in("    a \n    b \n \n") == Texts{"    a ", "    b"});
   CHECK(code_in("- list\n    ```\nless indented\n    ```\nb") == Texts{"    ```\nless indented\n    ```"});
   CHECK(code_in("a ` b\n```\nc ` d\n```") == Texts{"```\nc ` d\n```"});
   CHECK(code_in("```\r\na\r\n```\r\nb") == Texts{"```\r\na\r\n```"});
