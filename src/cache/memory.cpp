@@ -110,6 +110,7 @@ std::uint32_t MemoryTier::locate_ghost(std::uint64_t print) const {
 }
 
 std::uint32_t MemoryTier::new_node(std::uint64_t print) {
+  static_assert(2 * (sizeof(Node) + 3 * sizeof(std::uint64_t)) <= Entry::k_bookkeeping);
   if (free_.empty()) {
     constexpr std::uint32_t size = 1u << k_block_bits;
     const auto first = static_cast<std::uint32_t>(blocks_.size()) << k_block_bits;

@@ -58,9 +58,10 @@ bool RedisLink::send(std::span<const std::string_view> arguments, Use use, Done 
   append_command(batch_, arguments);
   const MonoTime deadline = world_.loop.now() + timeout_;
   commands_.push_back({std::move(done), bytes, deadline, use});
+  ++unsent_;
   bytes_ += bytes;
   if (!limit_timer_.pending()) limit_timer_ = world_.loop.at(deadline, [this] { on_limit(); });
-  if (state_ == State::up && !flush_timer_.pending()) flush_timer_ = world_.loop.after(0ns, [this] { flush(); });
+  if (state_ == State::up && !flush_timer_.pending()) flush_timer_ = world_.loop.after(0ns, [this] { on_flush_due(); });
   return true;
 }
 
@@ -69,8 +70,16 @@ bool RedisLink::full(Use use, std::size_t bytes) const {
   return commands_.size() >= k_commands_max || bytes_ + bytes > k_bytes_max;
 }
 
+// The limit counts from here, so that a long turn of our own is not taken for a slow Redis.
+void RedisLink::on_flush_due() {
+  const MonoTime deadline = world_.loop.now() + timeout_;
+  for (std::size_t i = commands_.size() - unsent_; i < commands_.size(); ++i) commands_[i].deadline = deadline;
+  flush();
+}
+
 void RedisLink::flush() {
-  if (state_ != State::up || batch_.empty()) return;
+  unsent_ = 0;
+  if (batch_.empty()) return;
   stream_->write(Bytes::copy(batch_));
   batch_.clear();
   if (batch_.capacity() > k_batch_kept) batch_.shrink_to_fit();
@@ -206,13 +215,20 @@ void RedisLink::on_reply(const Reply& reply) {
   if (!possible) fail_as_rubbish("a reply of the wrong kind");
 }
 
+// The oldest command may be too late. If this loop itself stood still (a throttled container, a long turn), the reply may be lying
+// in the socket: timers run before sockets are read, so two turns pass before the judgement; between them lies a read.
 void RedisLink::on_limit() {
   if (commands_.empty()) return;
   const MonoTime deadline = commands_.front().deadline;
   if (deadline > world_.loop.now()) {
     limit_timer_ = world_.loop.at(deadline, [this] { on_limit(); });
-    return;
+  } else {
+    limit_timer_ = world_.loop.after(0ns, [this] { limit_timer_ = world_.loop.after(0ns, [this] { on_overdue(); }); });
   }
+}
+
+void RedisLink::on_overdue() {
+  if (commands_.empty() || commands_.front().deadline > world_.loop.now()) return on_limit();
   ++counts_.timeouts;
   if (state_ == State::up) return fail(too_late());
   // The first connection is slow to come. It goes on in the background; until it is there nobody waits for it any more.
@@ -267,6 +283,7 @@ void RedisLink::drop_connection() {
 void RedisLink::lose_commands() {
   batch_.clear();
   bytes_ = 0;
+  unsent_ = 0;
   limit_timer_.cancel();
   std::deque<Command> lost = std::exchange(commands_, {});
   for (Command& command : lost) command.done(nullptr);

@@ -48,7 +48,7 @@ class RedisLink final : private io::StreamHandler {
   // possible for this command: the order is lost, and the connection is given up.
   using Done = std::move_only_function<bool(const Reply*)>;
 
-  // `timeout` is the limit of every command, from send() to the reply.
+  // `timeout` is the limit of every command, from the turn after send() to the reply.
   RedisLink(io::World world, RedisSettings settings, Duration timeout, Owner& owner);
   ~RedisLink();
   RedisLink(const RedisLink&) = delete;
@@ -98,6 +98,8 @@ class RedisLink final : private io::StreamHandler {
   void on_broken(std::string words);
   void on_limit();
   void on_retry();
+  void on_overdue();
+  void on_flush_due();
   void flush();
 
   void fail(std::string words);
@@ -124,6 +126,7 @@ class RedisLink final : private io::StreamHandler {
   MonoTime up_since_{};
 
   std::deque<Command> commands_;  // accepted and not yet answered, in order; deadlines never fall
+  std::size_t unsent_ = 0;        // of commands_, the last ones, which are still in batch_
   std::size_t bytes_ = 0;         // of commands_
   std::string batch_;             // of commands_, the part not yet written
   io::Timer flush_timer_, limit_timer_, greeting_timer_, retry_timer_;

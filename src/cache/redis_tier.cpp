@@ -11,8 +11,15 @@ constexpr std::size_t k_keys_per_command = 256;
 // From here on compressing takes longer than half a millisecond, which other requests would notice.
 constexpr std::size_t k_pack_in_pool = 128u << 10;
 constexpr std::size_t k_packing_max = 32;
+// Of what is held while the link rests; beyond it the oldest goes. Half of the writes that the link takes at once.
+constexpr std::size_t k_held_max = 500;
+constexpr std::size_t k_held_bytes_max = 8u << 20;
+// Written per turn of the loop when the link is up again: about half a millisecond of compressing.
+constexpr std::size_t k_held_per_turn = 50;
 // Redis refuses a time to live of zero, and an entry that is gone at once helps nobody.
 constexpr std::chrono::milliseconds k_shortest_life = 1s;
+
+std::size_t size_of(const Entry& entry) { return entry.identity().size() + entry.payload().size(); }
 
 }  // namespace
 
@@ -115,10 +122,44 @@ EntryPtr RedisTier::read(const Reply& value, Wanted& wanted) {
 }
 
 void RedisTier::put(const EntryPtr& entry) {
-  const std::size_t size = entry->identity().size() + entry->payload().size();
-  if (!link_.usable()) {
+  if (link_.usable()) {
+    write_now(entry);
+  } else {
+    hold(entry);
+  }
+}
+
+void RedisTier::hold(const EntryPtr& entry) {
+  held_.push_back(entry);
+  held_bytes_ += size_of(*entry);
+  while (held_.size() > k_held_max || held_bytes_ > k_held_bytes_max) {
+    held_bytes_ -= size_of(*held_.front());
+    held_.pop_front();
     ++dropped_;
-  } else if (size > k_pack_in_pool && size <= k_raw_max) {
+  }
+}
+
+void RedisTier::write_held() {
+  for (std::size_t i = 0; i < k_held_per_turn && !held_.empty() && link_.usable(); ++i) {
+    const EntryPtr entry = std::move(held_.front());
+    held_.pop_front();
+    held_bytes_ -= size_of(*entry);
+    if (entry->usable_if_error(world_.loop.wall_now())) write_now(entry);
+  }
+  if (!held_.empty() && link_.usable()) held_timer_ = world_.loop.after(0ns, [this] { write_held(); });
+}
+
+void RedisTier::forget(const std::function<bool(const Entry&)>& matches) {
+  std::erase_if(held_, [&](const EntryPtr& entry) {
+    const bool gone = matches(*entry);
+    if (gone) held_bytes_ -= size_of(*entry);
+    return gone;
+  });
+}
+
+void RedisTier::write_now(const EntryPtr& entry) {
+  const std::size_t size = size_of(*entry);
+  if (size > k_pack_in_pool && size <= k_raw_max) {
     pack_in_pool(entry);
   } else {
     write(*entry, codec_.encode(*entry));

@@ -54,6 +54,7 @@ class Store::Impl final : private RedisLink::Owner {
 
   void on_link_up() override {
     if (secret_ != nullptr) secret_->on_link_up();
+    redis_->on_link_up();
   }
   void on_link_news(LogLevel level, std::string_view words) override {
     if (log_) log_(level, words);
@@ -143,7 +144,10 @@ void Store::Impl::purge(PurgeFilter filter, bool dry_run, std::move_only_functio
 
 std::size_t Store::Impl::purge_memory(const Purge& purge) {
   const auto matching = [&](const Entry& entry) { return matches(purge.filter, entry.key(), entry.meta()); };
-  if (!purge.dry_run) return memory_.erase_if(matching);
+  if (!purge.dry_run) {
+    if (redis_ != nullptr) redis_->forget(matching);
+    return memory_.erase_if(matching);
+  }
   std::size_t count = 0;
   memory_.visit([&](const Entry& entry) {
     if (matching(entry)) ++count;
