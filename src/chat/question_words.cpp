@@ -1,6 +1,6 @@
 // Levels `faq+` and `synonyms`: what people say around a question, and the words in which they may ask it.
-// The lists are short on purpose: each entry was held against public sets of Chinese question pairs (reference, §2.2), and
-// what merged questions with different answers (dropping 吗, 了, 的, 吧, swapping pronouns) is not in them.
+// The lists are short on purpose. What merges questions with different answers is not in them: dropping 吗, 了, 的 or 吧,
+// swapping 你 and 我, 怎么样 and 怎么了, or an opening such as 我想问 that can be the question itself.
 #include <algorithm>
 #include <array>
 
