@@ -84,10 +84,11 @@ int main(int argc, char** argv) {
   if (*health) return outrigger::app::health(config_file, outrigger::net::environment());
   if (*serve) {
     if (config_file.empty() == upstream.empty()) {
-      std::fputs(config_file.empty()
-                     ? "outrigger serve: say where the model provider is: --upstream https://api.openai.com/v1, or --config FILE\n"
-                     : "outrigger serve: --config and --upstream exclude each other: put the URL into the file\n",
-                 stderr);
+      std::fputs(
+          config_file.empty()
+              ? "outrigger serve: say where the model provider is: --upstream https://api.openai.com/v1, or --config FILE\n"
+              : "outrigger serve: --config and --upstream exclude each other: put the URL into the file\n",
+          stderr);
       return 1;
     }
     return outrigger::app::serve({config_file, upstream, listen, outrigger::net::environment(), OUTRIGGER_VERSION});

@@ -50,7 +50,8 @@ std::string query_value(std::string_view query, std::string_view name) {
 // The purge request, or in `problem` what is wrong with it.
 cache::PurgeFilter purge_filter(std::string_view body, bool& dry_run, std::string& problem) {
   cache::PurgeFilter filter;
-  const std::unique_ptr<yyjson_doc, void (*)(yyjson_doc*)> document(yyjson_read(body.data(), body.size(), 0), yyjson_doc_free);
+  const std::unique_ptr<yyjson_doc, void (*)(yyjson_doc*)> document(yyjson_read(body.data(), body.size(), 0),
+                                                                    yyjson_doc_free);
   yyjson_val* root = yyjson_doc_get_root(document.get());
   if (!yyjson_is_obj(root)) {
     problem = R"(Send a JSON object, such as {"model": "gpt-4o", "dry_run": true} or {"all": true}.)";
@@ -157,16 +158,18 @@ void AdminFlow::purge() {
   const cache::PurgeFilter filter = purge_filter(body_, dry_run, problem);
   if (!problem.empty()) return refuse(ErrorCode::bad_request, problem);
   if (!dry_run) door_.door_.fills().forbid_storing();
-  door_.door_.store().purge(filter, dry_run, [this, dry_run, alive = std::weak_ptr(alive_)](const cache::PurgeReport& report) {
-    if (alive.expired()) return;
-    Json json;
-    json.put(json.root(), "dry_run", dry_run);
-    json.put(json.root(), dry_run ? "matching" : "purged", static_cast<std::uint64_t>(std::max(report.memory, report.redis)));
-    json.put(json.root(), "memory", static_cast<std::uint64_t>(report.memory));
-    json.put(json.root(), "redis", static_cast<std::uint64_t>(report.redis));
-    json.put(json.root(), "redis_complete", report.redis_complete);
-    answer_json(200, json.text());
-  });
+  door_.door_.store().purge(filter, dry_run,
+                            [this, dry_run, alive = std::weak_ptr(alive_)](const cache::PurgeReport& report) {
+                              if (alive.expired()) return;
+                              Json json;
+                              json.put(json.root(), "dry_run", dry_run);
+                              json.put(json.root(), dry_run ? "matching" : "purged",
+                                       static_cast<std::uint64_t>(std::max(report.memory, report.redis)));
+                              json.put(json.root(), "memory", static_cast<std::uint64_t>(report.memory));
+                              json.put(json.root(), "redis", static_cast<std::uint64_t>(report.redis));
+                              json.put(json.root(), "redis_complete", report.redis_complete);
+                              answer_json(200, json.text());
+                            });
 }
 
 void AdminFlow::on_client_gone() {

@@ -57,8 +57,9 @@ Explanation explain(const proxy::Snapshot& snapshot, const chat::KeyMaker& keys,
                              : chat::BypassReason::endpoint;
     return explanation;
   }
-  explanation.judgement = proxy::judge(snapshot, explanation.destination, headers,
-                                       proxy::understand(snapshot, explanation.destination, body), keys);
+  chat::Request request = proxy::understand(snapshot, explanation.destination, body);
+  explanation.destination = snapshot.destination(target, snapshot.config().model_for(request.model));
+  explanation.judgement = proxy::judge(snapshot, explanation.destination, headers, std::move(request), keys);
   const proxy::Judgement& judgement = *explanation.judgement;
   explanation.reason = judgement.bypass;
   if (explanation.reason) return explanation;

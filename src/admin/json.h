@@ -26,7 +26,9 @@ class Json {
   }
   void put(Value object, const char* name, const char* text) { put(object, name, std::string_view(text)); }
   void put(Value object, const char* name, bool value) { yyjson_mut_obj_add_bool(document_.get(), object, name, value); }
-  void put(Value object, const char* name, std::uint64_t value) { yyjson_mut_obj_add_uint(document_.get(), object, name, value); }
+  void put(Value object, const char* name, std::uint64_t value) {
+    yyjson_mut_obj_add_uint(document_.get(), object, name, value);
+  }
   void put(Value object, const char* name, double value) { yyjson_mut_obj_add_real(document_.get(), object, name, value); }
   void put_null(Value object, const char* name) { yyjson_mut_obj_add_null(document_.get(), object, name); }
   Value object(Value parent, const char* name) { return yyjson_mut_obj_add_obj(document_.get(), parent, name); }

@@ -11,7 +11,7 @@ namespace outrigger::app {
 struct ServeOptions {
   std::string config_file;  // empty: `upstream` says it all
   std::string upstream;
-  std::string listen;       // overrides [listen] llm
+  std::string listen;  // overrides [listen] llm
   config::Environment environment;
   std::string version;
 };

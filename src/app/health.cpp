@@ -1,7 +1,7 @@
 #include <cstdio>
 
+#include <fmt/format.h>
 #include "app/app.h"
-#include "fmt/format.h"
 #include "http/client.h"
 #include "net/random.h"
 #include "net/uv_loop.h"

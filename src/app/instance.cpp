@@ -1,7 +1,7 @@
 #include "app/instance.h"
 
+#include <fmt/format.h>
 #include "app/settings.h"
-#include "fmt/format.h"
 
 namespace outrigger::app {
 
@@ -20,9 +20,7 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       metrics_(registry_),
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
       admin_(parts_.world, door_, registry_,
-             {.is_ready = [this] { return serving(); },
-              .drain = [this] { drain(); },
-              .reload = [this] { return reload(); }},
+             {.is_ready = [this] { return serving(); }, .drain = [this] { drain(); }, .reload = [this] { return reload(); }},
              parts_.version),
       llm_server_(parts_.world, server_limits(*config_), door_),
       admin_server_(parts_.world, admin_limits(*config_), admin_) {

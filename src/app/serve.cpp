@@ -1,10 +1,10 @@
 #include <csignal>
 #include <cstdio>
 
+#include <fmt/format.h>
 #include "app/app.h"
 #include "app/instance.h"
 #include "app/process.h"
-#include "fmt/format.h"
 #include "net/file.h"
 #include "net/log_sinks.h"
 #include "net/random.h"

@@ -6,16 +6,16 @@
 namespace outrigger::chat {
 namespace {
 
-constexpr std::array<std::string_view, 16> k_bypass{"cache_off",   "endpoint",        "not_json",       "not_understood",
+constexpr std::array<std::string_view, 17> k_bypass{"cache_off",   "endpoint",        "not_json",       "not_understood",
                                                     "too_large",   "encoded_body",    "no_store",       "ping",
                                                     "temperature", "several_answers", "hosted_tool",    "mutable_url",
-                                                    "audio",       "stateful",        "no_scope_value", "overloaded"};
-static_assert(k_bypass.size() == static_cast<std::size_t>(BypassReason::overloaded) + 1);
+                                                    "audio",       "stateful",        "no_scope_value", "overloaded", "refused"};
+static_assert(k_bypass.size() == static_cast<std::size_t>(BypassReason::refused) + 1);
 
 constexpr std::array<std::string_view, 12> k_no_store{"error_status", "error_in_answer", "cut",       "abandoned",
                                                       "length",       "filtered",        "refused",   "empty",
-                                                      "unfinished",   "not_understood",  "too_large", "no_store"};
-static_assert(k_no_store.size() == static_cast<std::size_t>(NoStoreReason::no_store) + 1);
+                                                      "unfinished",   "not_understood",  "too_large", "purged"};
+static_assert(k_no_store.size() == static_cast<std::size_t>(NoStoreReason::purged) + 1);
 
 }  // namespace
 

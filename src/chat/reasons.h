@@ -23,6 +23,7 @@ enum class BypassReason : unsigned char {
   stateful,         // refers to or creates state at the provider
   no_scope_value,   // scope is app or user, and the request names none
   overloaded,       // the recording budget is used up
+  refused,          // the request was not let in: no valid client key, or the process is going down
 };
 std::string_view name(BypassReason reason);
 
@@ -39,7 +40,7 @@ enum class NoStoreReason : unsigned char {
   unfinished,       // no finish reason came
   not_understood,   // not of a known shape, or not the content type that was asked for
   too_large,        // above cache.max_entry
-  no_store,         // the upstream said cache-control: no-store
+  purged,           // a purge came while it was under way
 };
 std::string_view name(NoStoreReason reason);
 

@@ -8,5 +8,4 @@ namespace outrigger {
 
 }  // namespace outrigger
 
-#define OR_CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::outrigger::check_failed(#condition, __FILE__, __LINE__))
+#define OR_CHECK(condition) ((condition) ? static_cast<void>(0) : ::outrigger::check_failed(#condition, __FILE__, __LINE__))

@@ -9,37 +9,37 @@ namespace outrigger {
 
 enum class ErrorCode : unsigned char {
   // The client's own fault, or the edge's limits.
-  bad_request,         // malformed HTTP
-  unauthorized,        // no client key, or an unknown one
-  forbidden,           // this client key may not do this
-  not_found,           // no such path at the admin door, no such upstream
+  bad_request,   // malformed HTTP
+  unauthorized,  // no client key, or an unknown one
+  forbidden,     // this client key may not do this
+  not_found,     // no such path at the admin door, no such upstream
   method_not_allowed,
-  request_timeout,     // head or body came too slowly
+  request_timeout,  // head or body came too slowly
   body_too_large,
   header_too_large,
-  client_gone,         // the client hung up; evidence against nobody
+  client_gone,  // the client hung up; evidence against nobody
   // Ours.
-  overloaded,          // a limit of this process is reached
-  draining,            // the process is going down
+  overloaded,  // a limit of this process is reached
+  draining,    // the process is going down
   internal,
   // The upstream's.
   dns_failed,
   connect_refused,
-  connect_failed,      // unreachable, no route, ...
+  connect_failed,  // unreachable, no route, ...
   connect_timeout,
-  proxy_refused,       // the CONNECT proxy on the way out said no
+  proxy_refused,  // the CONNECT proxy on the way out said no
   tls_failed,
-  upstream_reset,      // connection broke before the answer began
-  upstream_cut,        // connection broke after the answer began, or the answer ended early
-  upstream_protocol,   // not HTTP, wrong lengths, broken chunking, endless headers
+  upstream_reset,            // connection broke before the answer began
+  upstream_cut,              // connection broke after the answer began, or the answer ended early
+  upstream_protocol,         // not HTTP, wrong lengths, broken chunking, endless headers
   upstream_error_in_answer,  // a 200 with an error inside
   first_token_timeout,
-  stall_timeout,       // too long between two tokens
+  stall_timeout,  // too long between two tokens
   total_timeout,
   // Not failures of a request.
   cancelled,
   bad_config,
-  io_failed,           // local: cannot listen, cannot read a file
+  io_failed,  // local: cannot listen, cannot read a file
 };
 
 enum class LogLevel : unsigned char { debug, info, warning, error };

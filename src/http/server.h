@@ -73,6 +73,7 @@ class Exchange {
   // The answer cannot be completed: the connection is closed at once, so that the client notices.
   virtual void abort() = 0;
 
+  // Also true inside on_client_gone when the server side has answered a request that broke off (408, 413, ...).
   [[nodiscard]] virtual bool responded() const = 0;
   // Bytes of the answer that the kernel has not yet taken.
   [[nodiscard]] virtual std::size_t unsent() const = 0;

@@ -231,6 +231,7 @@ void ServerConn::refuse(ErrorCode code) {
   const std::unique_ptr<ExchangeHandler> handler = std::move(handler_);
   begin_closing();
   if (handler == nullptr) return;
+  answer_ = Answer::finished;  // responded() tells the handler that its client did get an answer
   calling_ = true;
   handler->on_client_gone();
   calling_ = false;

@@ -32,11 +32,11 @@ class AttemptHandler {
 };
 
 struct AttemptRequest {
-  http::RequestHead head;             // the client's, already cleaned for this target (outgoing_head)
-  std::optional<Bytes> body;          // whole, or:
+  http::RequestHead head;     // the client's, already cleaned for this target (outgoing_head)
+  std::optional<Bytes> body;  // whole, or:
   bool streamed_body = false;
   std::optional<std::uint64_t> streamed_length;
-  bool streamed_answer = false;       // is a stream asked for?
+  bool streamed_answer = false;  // is a stream asked for?
 };
 
 // The client's head as the target shall get it: path, Host, credential (the target's own key when it has some), the

@@ -37,7 +37,8 @@ void Fill::detach(FillReader& reader) {
   }
   readers_.erase(found);
   if (readers_.empty()) {
-    if (order_.storing && state_ != State::complete && state_ != State::failed) refuse_storing(chat::NoStoreReason::abandoned);
+    if (order_.storing && state_ != State::complete && state_ != State::failed)
+      refuse_storing(chat::NoStoreReason::abandoned);
     owner_.retire(*this);
   } else {
     control_flow();
@@ -58,7 +59,8 @@ void Fill::start() {
   } else {
     wanted.push_back({order_.storing->key, order_.storing->identity});
   }
-  lookup_ = owner_.store_.find_later(std::move(wanted), [this](cache::Store::Found found) { on_looked_up(std::move(found)); });
+  lookup_ =
+      owner_.store_.find_later(std::move(wanted), [this](cache::Store::Found found) { on_looked_up(std::move(found)); });
 }
 
 void Fill::on_looked_up(cache::Store::Found found) {
@@ -193,7 +195,8 @@ void Fill::accept_batch() {
 
 void Fill::judge_answer() {
   auto verdict = reader_->finish();
-  if (const auto used = reader_->usage()) owner_.metrics_.count_tokens(order_.served_by, used->prompt_tokens, used->completion_tokens);
+  if (const auto used = reader_->usage())
+    owner_.metrics_.count_tokens(order_.served_by, used->prompt_tokens, used->completion_tokens);
   if (verdict) {
     answer_ = std::move(*verdict);
     if (order_.storing) store_answer(*answer_);
@@ -204,11 +207,12 @@ void Fill::judge_answer() {
     owner_.remember_unstorable(order_.storing->key);
   }
   refuse_storing(reason);
-  if (sse_ && reason == chat::NoStoreReason::cut) on_attempt_failed({ErrorCode::upstream_cut, "the stream ended before its end"});
+  if (sse_ && reason == chat::NoStoreReason::cut)
+    on_attempt_failed({ErrorCode::upstream_cut, "the stream ended before its end"});
 }
 
 void Fill::store_answer(const providers::Answer& answer) {
-  if (storing_forbidden_) return;
+  if (storing_forbidden_) return refuse_storing(chat::NoStoreReason::purged);
   FillOrder::Storing& storing = *order_.storing;
   cache::Meta meta = storing.meta;
   meta.stored_at = owner_.world_.loop.wall_now();
@@ -323,7 +327,8 @@ void Fill::notify() {
   notifying_ = false;
   std::erase(readers_, nullptr);
   if (readers_.empty()) {
-    if (order_.storing && state_ != State::complete && state_ != State::failed) refuse_storing(chat::NoStoreReason::abandoned);
+    if (order_.storing && state_ != State::complete && state_ != State::failed)
+      refuse_storing(chat::NoStoreReason::abandoned);
     owner_.retire(*this);
   } else {
     control_flow();

@@ -50,30 +50,30 @@ struct FillOrder {
   config::Timeouts limits;
   AttemptRequest request;
   chat::Endpoint endpoint = chat::Endpoint::other;
-  bool include_usage = false;     // asked of the upstream
+  bool include_usage = false;  // asked of the upstream
   std::string served_by;
 
   // Set when the answer may be stored.
   struct Storing {
     chat::Key key{};
     std::string identity;
-    cache::Meta meta;             // stored_at and tokens are filled in at the end
+    cache::Meta meta;  // stored_at and tokens are filled in at the end
     std::uint64_t max_entry = 0;
     std::uint32_t prompt_tokens_estimate = 0;
     UsagePolicy usage = UsagePolicy::original;
   };
   std::optional<Storing> storing;
-  bool look_up = false;           // ask the second tier first
-  bool serve_found = true;        // false: observe mode, only note that it would have been a hit
+  bool look_up = false;     // ask the second tier first
+  bool serve_found = true;  // false: observe mode, only note that it would have been a hit
   std::optional<Duration> max_age;
-  cache::EntryPtr stale;          // for when the upstream fails
+  cache::EntryPtr stale;  // for when the upstream fails
   std::unique_ptr<EmbeddingBatch> batch;
 };
 
 class Fill final : public AttemptHandler {
  public:
   enum class State : unsigned char { looking_up, calling, answering, complete, failed };
-  static constexpr std::size_t k_window = 256 * 1024;   // a few round trips' worth of a fast link
+  static constexpr std::size_t k_window = 256 * 1024;  // a few round trips' worth of a fast link
   static constexpr Duration k_patience = 5s;
   // What is held of an answer that is not to be stored (and of a whole embeddings batch), to look into it or to deliver it in one.
   static constexpr std::uint64_t k_unstored_max = 8u << 20;

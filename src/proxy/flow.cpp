@@ -1,5 +1,6 @@
 #include "proxy/flow.h"
 
+#include "config/units.h"
 #include "proxy/llm_door.h"
 
 namespace outrigger::proxy {
@@ -32,8 +33,10 @@ void Flow::begin() {
   request_id_ = door_.new_request_id();
   destination_ = snapshot_->destination(request.target);
   served_by_ = destination_.target->upstream->name;
+  bypass_ = chat::BypassReason::refused;
   if (door_.draining()) return answer_error(ErrorCode::draining);
   if (!is_admitted()) return answer_error(ErrorCode::unauthorized);
+  bypass_.reset();
   if (is_understood(destination_, request.method, request.headers)) {
     body_.reserve(std::min<std::uint64_t>(request.content_length.value_or(4096), k_parse_on_loop));
     return;
@@ -87,12 +90,12 @@ void Flow::on_body_end() {
     };
     state_ = State::judging;
     auto job = std::make_shared<Job>(Job{snapshot_, destination_, std::move(body_), {}});
-    understanding_ = door_.world().loop.work(
-        [job] { job->request = understand(*job->snapshot, job->destination, job->body); },
-        [this, job] {
-          body_ = std::move(job->body);
-          decide(std::move(job->request));
-        });
+    understanding_ =
+        door_.world().loop.work([job] { job->request = understand(*job->snapshot, job->destination, job->body); },
+                                [this, job] {
+                                  body_ = std::move(job->body);
+                                  decide(std::move(job->request));
+                                });
   }
   own_time_ += door_.world().loop.stopwatch() - began;
 }
@@ -100,11 +103,14 @@ void Flow::on_body_end() {
 // ---- judging ---------------------------------------------------------------------------------------------------------
 
 void Flow::decide(chat::Request request) {
+  destination_ = snapshot_->destination(exchange_.request().target, snapshot_->config().model_for(request.model));
+  served_by_ = destination_.target->upstream->name;
   judgement_ = judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys());
   if (!judgement_.request.model.empty()) served_by_ += ":" + header_safe(judgement_.request.model);
   if (client_ != nullptr && !client_->models.empty()) {
     bool allowed = false;
-    for (const std::string& pattern : client_->models) allowed = allowed || config::glob_matches(pattern, judgement_.request.model);
+    for (const std::string& pattern : client_->models)
+      allowed = allowed || config::glob_matches(pattern, judgement_.request.model);
     if (!allowed) return answer_error(ErrorCode::forbidden);
   }
   if (judgement_.bypass) return bypass(*judgement_.bypass);
@@ -209,6 +215,10 @@ FillOrder Flow::order_for(bool storing) const {
   order.snapshot = snapshot_;
   order.target = destination_.target;
   if (judgement_.model != nullptr) order.limits = judgement_.model->timeout;
+  if (const auto asked = exchange_.request().headers.get("x-outrigger-timeout")) {
+    std::string hint;
+    if (const auto limit = config::parse_duration(*asked, hint)) order.limits.total = std::min(order.limits.total, *limit);
+  }
   order.request.head = outgoing_head(exchange_.request(), destination_, door_.next_key());
   order.request.body = Bytes::copy(body_);
   order.request.streamed_answer = judgement_.request.stream;
@@ -252,6 +262,8 @@ void Flow::leave_fill() {
 
 void Flow::on_client_gone() {
   if (state_ == State::finished) return;
+  // Nothing of ours and yet an answer: the server side has refused the rest of the request, and on_refused() booked it.
+  refused_ = status_ == 0 && exchange_.responded();
   error_ = ErrorCode::client_gone;
   failed_ = true;
   finish(Outcome::client_gone);
@@ -274,6 +286,7 @@ void Flow::finish(Outcome outcome) {
     if (const auto used = fill_->usage()) usage_ = *used;
   }
   leave_fill();
+  if (refused_) return;
   const std::string& model = judgement_.request.model;
   Metrics::PerModel& series = door_.metrics().of_model(model);
   series.requests[static_cast<std::size_t>(outcome)]->add();
@@ -298,7 +311,8 @@ void Flow::finish(Outcome outcome) {
   record.cache = name(result_);
   if (bypass_) record.cache_reason = chat::name(*bypass_);
   if (failed_) record.error = traits(error_).name;
-  record.status = status_;
+  constexpr int k_client_closed_request = 499;  // nginx's word for it
+  record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;
   record.attempts = attempts_;
   record.stream = judgement_.request.stream;
   record.request_bytes = request_bytes_;

@@ -117,6 +117,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::optional<chat::BypassReason> bypass_;
   ErrorCode error_ = ErrorCode::internal;
   bool failed_ = false;
+  bool refused_ = false;
   int status_ = 0;
   int attempts_ = 0;
   std::string served_by_;

@@ -1,7 +1,7 @@
 // The answering half of Flow: how what is stored, or what a Fill brings, reaches this client.
 #include <algorithm>
 
-#include "fmt/format.h"
+#include <fmt/format.h>
 #include "proxy/flow.h"
 #include "proxy/llm_door.h"
 
@@ -24,9 +24,12 @@ Outcome outcome_of(ErrorCode code) {
 
 obs::SavedBy saved_by(CacheResult result) {
   switch (result) {
-    case CacheResult::stale: return obs::SavedBy::stale;
-    case CacheResult::coalesced: return obs::SavedBy::coalesced;
-    default: return obs::SavedBy::hit;
+    case CacheResult::stale:
+      return obs::SavedBy::stale;
+    case CacheResult::coalesced:
+      return obs::SavedBy::coalesced;
+    default:
+      return obs::SavedBy::hit;
   }
 }
 
@@ -106,7 +109,8 @@ void Flow::on_fill() {
   if (state_ == State::finished || fill_ == nullptr) return;
   switch (fill_->state()) {
     case Fill::State::looking_up:
-    case Fill::State::calling: return;
+    case Fill::State::calling:
+      return;
     case Fill::State::complete:
       if (fill_->found() != nullptr) {
         serve_entry(fill_->found(), fill_->found_is_stale() ? CacheResult::stale : CacheResult::hit);
@@ -117,7 +121,8 @@ void Flow::on_fill() {
     case Fill::State::failed:
       if (!exchange_.responded()) return answer_error(fill_->error().code);
       break;
-    case Fill::State::answering: break;
+    case Fill::State::answering:
+      break;
   }
   if (mode_ == Mode::undecided || (mode_ == Mode::hold && !fill_->kept_whole())) choose_mode();
   if (mode_ == Mode::convert && !fill_->kept_whole()) return go_alone();
@@ -209,7 +214,8 @@ std::uint64_t Flow::write_events(std::uint64_t to) {
       flush(at);
       from = at;
       // Nobody counted for us: the prompt by estimate, the answer by its pieces, which are about a token each.
-      send(Bytes::copy(providers::usage_event(judgement_.request.endpoint, fill_->recording().piece(0, events.front().end).view(),
+      send(Bytes::copy(providers::usage_event(judgement_.request.endpoint,
+                                              fill_->recording().piece(0, events.front().end).view(),
                                               {judgement_.request.prompt_tokens, token_events_})));
       sent_usage_ = true;
     }
@@ -222,11 +228,15 @@ std::uint64_t Flow::write_events(std::uint64_t to) {
 void Flow::on_fill_ended() {
   const bool failed = fill_->state() == Fill::State::failed;
   switch (mode_) {
-    case Mode::hold: return serve_held();
-    case Mode::convert: return serve_converted();
-    case Mode::undecided: return;
+    case Mode::hold:
+      return serve_held();
+    case Mode::convert:
+      return serve_converted();
+    case Mode::undecided:
+      return;
     case Mode::relay:
-    case Mode::adapt: break;
+    case Mode::adapt:
+      break;
   }
   if (position_ < fill_->readable()) return;  // the client is behind; on_drained goes on
   if (failed) return fail_stream(fill_->error().code);
@@ -262,7 +272,8 @@ void Flow::serve_converted() {
   if (!rendered) return go_alone();
   book_shared();
   io::World& world = door_.world();
-  const Bytes body = providers::personalise(*rendered, world.rng.next(), world.rng.next(), unix_seconds(world.loop.wall_now()));
+  const Bytes body =
+      providers::personalise(*rendered, world.rng.next(), world.rng.next(), unix_seconds(world.loop.wall_now()));
   status_ = 200;
   first_byte_ = world.loop.now();
   sent_bytes_ = body.size();
@@ -273,7 +284,8 @@ void Flow::serve_converted() {
 void Flow::book_shared() {
   if (fill_->head().status != 200) return;
   if (const auto& answer = fill_->answer()) {
-    book_saving(answer->usage.value_or(providers::Usage{judgement_.request.prompt_tokens, answer->estimated_completion_tokens}));
+    book_saving(
+        answer->usage.value_or(providers::Usage{judgement_.request.prompt_tokens, answer->estimated_completion_tokens}));
   }
 }
 

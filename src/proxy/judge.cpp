@@ -81,8 +81,8 @@ chat::Request understand(const Snapshot& snapshot, const Destination& destinatio
   return level == usual ? std::move(request) : chat::understand(destination.place.endpoint, body, level);
 }
 
-Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers, chat::Request request,
-                const chat::KeyMaker& keys) {
+Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers,
+                chat::Request request, const chat::KeyMaker& keys) {
   Judgement judgement;
   judgement.request = std::move(request);
   judgement.model = snapshot.config().model_for(judgement.request.model);

@@ -15,16 +15,16 @@ namespace outrigger::proxy {
 
 // What the client asked of the cache by `cache-control`.
 struct Steering {
-  bool no_store = false;             // bypass
-  bool no_cache = false;             // refresh: ask upstream, and keep the answer
-  std::optional<Duration> max_age;   // a stored answer must not be older
+  bool no_store = false;            // bypass
+  bool no_cache = false;            // refresh: ask upstream, and keep the answer
+  std::optional<Duration> max_age;  // a stored answer must not be older
 };
 Steering steering(const http::Headers& headers);
 
 struct Judgement {
   chat::Request request;
-  const config::Model* model = nullptr;      // the [[model]] that matches
-  const config::Cache* policy = nullptr;     // never null
+  const config::Model* model = nullptr;   // the [[model]] that matches
+  const config::Cache* policy = nullptr;  // never null
   Steering steering;
   std::optional<chat::BypassReason> bypass;  // set: no lookup, no sharing, nothing stored
   // Unless bypassed:
@@ -40,8 +40,8 @@ bool is_understood(const Destination& destination, std::string_view method, cons
 
 // The parts of judge(): understanding may run in the pool (pure text), deciding needs the loop's KeyMaker.
 chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body);
-Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers, chat::Request request,
-                const chat::KeyMaker& keys);
+Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers,
+                chat::Request request, const chat::KeyMaker& keys);
 
 // The identity and key of one element of an embeddings batch.
 std::string input_identity(const Judgement& judgement, const Destination& destination, const http::Headers& headers,

@@ -24,6 +24,12 @@ std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& excha
 
 http::Acceptor::ErrorBody LlmDoor::on_refused(ErrorCode code) {
   metrics_.of_model("").requests[static_cast<std::size_t>(Outcome::client_error)]->add();
+  obs::AccessRecord record;
+  record.time = world_.loop.wall_now();
+  record.door = "llm";
+  record.status = traits(code).status;
+  record.error = traits(code).name;
+  log_access(record);
   return {"application/json", providers::error_body(chat::Endpoint::other, code)};
 }
 

@@ -3,7 +3,8 @@
 namespace outrigger::proxy {
 namespace {
 
-constexpr std::array<std::string_view, k_cache_results> k_result_names{"hit", "stale", "coalesced", "miss", "bypass", "observe"};
+constexpr std::array<std::string_view, k_cache_results> k_result_names{"hit",  "stale",  "coalesced",
+                                                                       "miss", "bypass", "observe"};
 constexpr std::array<std::string_view, k_outcomes> k_outcome_names{"ok",        "client_error", "upstream_error",
                                                                    "own_error", "cut",          "client_gone"};
 
@@ -13,11 +14,12 @@ obs::Registry& declare(obs::Registry& registry) {
   registry.declare_counter("outrigger_cache_bypass_total", "Requests that the cache stepped aside for, by reason.");
   registry.declare_counter("outrigger_cache_not_stored_total", "Answers that were not stored, by reason.");
   registry.declare_counter("outrigger_attempts_total", "Attempts made upstream, by target and outcome.");
-  registry.declare_histogram("outrigger_first_token_seconds", "From the start of an attempt to the first byte of its answer.",
+  registry.declare_histogram("outrigger_first_token_seconds",
+                             "From the start of an attempt to the first byte of its answer.",
                              {0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 20, 30, 60});
-  registry.declare_histogram("outrigger_overhead_seconds",
-                             "Time that Outrigger itself spent on a request, without waiting for the upstream.",
-                             {0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
+  registry.declare_histogram(
+      "outrigger_overhead_seconds", "Time that Outrigger itself spent on a request, without waiting for the upstream.",
+      {0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
   registry.declare_counter("outrigger_tokens_total", "Tokens paid for, by target and direction.");
   return registry;
 }
@@ -33,7 +35,9 @@ std::string_view name(CacheResult result) { return k_result_names[static_cast<st
 std::string_view name(Outcome outcome) { return k_outcome_names[static_cast<std::size_t>(outcome)]; }
 
 Metrics::Metrics(obs::Registry& registry)
-    : registry_(declare(registry)), savings_(registry), overhead_(registry.histogram("outrigger_overhead_seconds", {{"door", "llm"}})) {}
+    : registry_(declare(registry)),
+      savings_(registry),
+      overhead_(registry.histogram("outrigger_overhead_seconds", {{"door", "llm"}})) {}
 
 Metrics::PerModel& Metrics::of_model(std::string_view model) {
   std::string key(label(model));

@@ -48,36 +48,54 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config) : config_(std::
   for (const config::Route& route : config_->routes) routes.push_back(&route);
   for (const config::Model* model : models) {
     for (const config::Route* route : routes) {
-      policies_.emplace(std::pair(model, route), config::effective(config_->cache, model != nullptr ? &model->cache : nullptr,
-                                                                   route != nullptr ? &route->cache : nullptr));
+      policies_.emplace(std::pair(model, route),
+                        config::effective(config_->cache, model != nullptr ? &model->cache : nullptr,
+                                          route != nullptr ? &route->cache : nullptr));
     }
   }
 }
 
-Destination Snapshot::destination(std::string_view target) const {
+const Target* Snapshot::target_named(std::string_view upstream) const {
+  for (const Target& target : targets_) {
+    if (target.upstream->name == upstream) return &target;
+  }
+  return nullptr;
+}
+
+void Snapshot::set_target(Destination& destination, const Target& target, std::string_view path) const {
+  destination.target = &target;
+  destination.place = chat::place(target.upstream->url.path, path);
+  // The Anthropic and Dify wires have paths of their own; only the OpenAI wire is understood here.
+  if (target.upstream->dialect != config::Dialect::openai) destination.place.endpoint = chat::Endpoint::other;
+}
+
+Destination Snapshot::destination(std::string_view target) const { return destination(target, nullptr); }
+
+Destination Snapshot::destination(std::string_view target, const config::Model* model) const {
   const http::Target parts = http::split_target(target);
-  Destination destination{.target = &targets_.front(), .route = nullptr, .place = {}, .query = parts.query};
+  Destination destination;
+  destination.query = parts.query;
+  const Target* chosen = nullptr;
   std::string_view prefix;
-  std::string_view upstream_name;
   for (const config::Route& route : config_->routes) {
     if (route.path.size() > prefix.size() && below(parts.path, route.path)) {
       destination.route = &route;
       prefix = route.path;
-      upstream_name = route.upstream;
+      chosen = target_named(route.upstream);
     }
   }
   for (const Target& candidate : targets_) {
     const std::string& name = candidate.upstream->name;
-    if (destination.route != nullptr) {
-      if (name == upstream_name) destination.target = &candidate;
-    } else if (parts.path.size() > name.size() && below(parts.path.substr(1), name)) {
-      destination.target = &candidate;
+    if (destination.route == nullptr && parts.path.size() > name.size() && below(parts.path.substr(1), name)) {
+      chosen = &candidate;
       prefix = parts.path.substr(0, name.size() + 1);
     }
   }
-  destination.place = chat::place(destination.target->upstream->url.path, parts.path.substr(prefix.size()));
-  // The Anthropic and Dify wires have paths of their own; only the OpenAI wire is understood here.
-  if (destination.target->upstream->dialect != config::Dialect::openai) destination.place.endpoint = chat::Endpoint::other;
+  if (model != nullptr && !model->target.empty()) {
+    const std::string& to = model->target.front().to;
+    chosen = target_named(std::string_view(to).substr(0, to.find(':')));
+  }
+  set_target(destination, chosen != nullptr ? *chosen : targets_.front(), parts.path.substr(prefix.size()));
   return destination;
 }
 

@@ -39,6 +39,8 @@ class Snapshot {
   // `target` is the request target; the result keeps views into it. `/<route>/…` and `/<upstream>/…` choose, the longest
   // route first; anything else goes to the first upstream.
   [[nodiscard]] Destination destination(std::string_view target) const;
+  // The same once the model is known: a [[model]] with a `target` sends its requests to that upstream, whatever the path said.
+  [[nodiscard]] Destination destination(std::string_view target, const config::Model* model) const;
   [[nodiscard]] const std::vector<Target>& targets() const { return targets_; }
   // [cache] with what the model and the route override.
   [[nodiscard]] const config::Cache& policy(const config::Model* model, const config::Route* route) const;
@@ -48,6 +50,10 @@ class Snapshot {
   [[nodiscard]] const config::Client* client_with(std::string_view credential) const;
 
  private:
+  // The place of a request whose path, without its prefix, is `path`.
+  void set_target(Destination& destination, const Target& target, std::string_view path) const;
+  [[nodiscard]] const Target* target_named(std::string_view upstream) const;
+
   std::shared_ptr<const config::Config> config_;
   std::vector<Target> targets_;  // in the order of config().upstreams
   std::map<std::pair<const config::Model*, const config::Route*>, config::Cache> policies_;
