@@ -78,6 +78,7 @@ std::string echo_json(const Received& request) {
 
 Endpoint endpoint_of(std::string_view method, std::string_view path) {
   const std::string_view name = endpoint_name(path);
+  if (method == "HEAD") method = "GET";
   if (method == "GET" && name.starts_with(k_models_slash) && name.size() > k_models_slash.size()) return Endpoint::model;
   for (const Place& place : k_places) {
     if (place.name == name && place.method == method) return place.endpoint;
@@ -133,7 +134,11 @@ bool Desk::knows(std::string_view model) const {
 Script Desk::answer(const Received& request, MonoTime now, WallTime wall) {
   const auto [path, query] = http::split_target(request.head.target);
   const std::string_view name = endpoint_name(path);
-  if (name.starts_with(k_sim)) return answer_sim(request, name.substr(k_sim.size()), query, now);
+  if (name.starts_with(k_sim)) {
+    Script own = answer_sim(request, name.substr(k_sim.size()), query, now);
+    own.counted = false;
+    return own;
+  }
   const Endpoint endpoint = endpoint_of(request.head.method, path);
   std::optional<BadAsk> problem;
   Ask ask;

@@ -97,11 +97,16 @@ std::string derived_answer(std::string_view question, std::uint64_t hash, std::u
   const auto reference = static_cast<std::uint32_t>(hash);
   std::string text = chinese ? fmt::format("关于“{}”（编号 {:08x}）：", quote, reference)
                              : fmt::format("About \"{}\" (reference {:08x}):", quote, reference);
+  // A step without a factor in common with either list's length visits every sentence before one comes again.
+  static constexpr std::array<std::size_t, 4> k_steps{1, 5, 7, 11};
   Rng rng(hash);
+  const std::size_t step = k_steps[rng.below(k_steps.size())];
+  std::size_t at = rng.below(k_sentences.size() * k_sentences_zh.size());
   std::uint64_t have = count_tokens(text);
   while (have < tokens) {
     std::string sentence(chinese ? "" : " ");
-    sentence += chinese ? k_sentences_zh[rng.below(k_sentences_zh.size())] : k_sentences[rng.below(k_sentences.size())];
+    at += step;
+    sentence += chinese ? k_sentences_zh[at % k_sentences_zh.size()] : k_sentences[at % k_sentences.size()];
     text += sentence;
     have += count_tokens(sentence);
   }

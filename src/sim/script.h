@@ -28,6 +28,7 @@ struct Script {
   Duration wait{};  // before the head
   std::vector<Step> steps;
   End end = End::finish;
+  bool counted = true;  // false: the provider's own door, /sim
   // What the connection does to it; see FaultStream.
   std::optional<std::uint64_t> reset_at, cut_at;
   std::optional<Duration> drip;

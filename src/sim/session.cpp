@@ -99,10 +99,14 @@ bool Session::respond_at_once() {
   const Script::Step& step = script_.steps.front();
   if (step.raw || step.wait > 0s || script_.length.kind != http::BodyLength::Kind::known) return false;
   if (script_.length.size != step.data.size()) return false;
-  ++desk_.ledger().answers_sent;
+  count_sent();
   state_ = State::done;
   exchange_.respond_whole(*script_.head, Bytes::copy(step.data));
   return true;
+}
+
+void Session::count_sent() {
+  if (script_.counted) ++desk_.ledger().answers_sent;
 }
 
 void Session::begin() {
@@ -137,7 +141,7 @@ void Session::wait_then_play(Duration wait) {
 
 void Session::end() {
   if (script_.end == Script::End::finish) {
-    ++desk_.ledger().answers_sent;
+    count_sent();
     state_ = State::done;
     return exchange_.finish();
   }
@@ -156,7 +160,7 @@ void Session::on_drained() {
 void Session::on_client_gone() {
   timer_.cancel();
   const bool our_doing = script_.reset_at || script_.cut_at;
-  if (state_ != State::done && !our_doing) ++desk_.ledger().clients_gone;
+  if (state_ != State::done && !our_doing && script_.counted) ++desk_.ledger().clients_gone;
   state_ = State::done;
 }
 

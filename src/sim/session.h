@@ -35,6 +35,7 @@ class Session final : public http::ExchangeHandler {
 
   bool pour_prepared();
   void pour();
+  void count_sent();
   void begin();
   void spoil_stream();
   bool respond_at_once();

@@ -258,6 +258,9 @@ TEST_CASE("the other endpoints answer something that fits") {
   CHECK(shop.ask("POST", "/v1/audio/speech", R"({"model":"tts-1","input":"Hello","voice":"x"})")->body == speech->body);
   CHECK_FALSE(text_in(shop.ask("POST", "/v1/images/generations", R"({"prompt":"x"})")->body, "data.0.b64_json").empty());
   CHECK(yyjson_is_false(at(parse_json(shop.ask("POST", "/v1/moderations", R"({"input":"x"})")->body), "results.0.flagged")));
+  const auto head = shop.ask("HEAD", "/v1/models");
+  CHECK(head->status() == 200);
+  CHECK(head->body.empty());
   const auto nothing = shop.ask("GET", "/v1/nothing");
   CHECK(nothing->status() == 404);
   CHECK(text_in(nothing->body, "error.message") == "Invalid URL (GET /v1/nothing)");

@@ -23,6 +23,7 @@ TEST_CASE("the counts tell what was asked") {
   CHECK(number_in(stats, "by_endpoint.embeddings") == 1);
   CHECK(number_in(stats, "by_endpoint.other") == 1);
   CHECK(number_in(stats, "by_model.gpt-4o-mini") == 2);
+  CHECK(shop.ask("GET", "/sim/stats")->body == stats);
 }
 
 TEST_CASE("the last requests are kept exactly, without their credentials") {
