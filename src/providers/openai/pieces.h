@@ -10,15 +10,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "providers/answer.h"
 
 namespace outrigger::providers::openai {
 
+// Known vendors stay far below these. They are small because merging looks names and calls up one after the other.
 inline constexpr std::uint32_t k_choices_max = 128;  // the API's own limit of `n`
-inline constexpr std::uint32_t k_tools_max = 1024;   // calls in one answer; the API lets 128 tools be declared
-inline constexpr std::uint32_t k_extras_max = 1024;  // unknown members of one object
+inline constexpr std::uint32_t k_tools_max = 128;    // calls in one answer; as many as the API lets tools be declared
+inline constexpr std::uint32_t k_extras_max = 128;   // unknown members of one object
 
 // Which endpoint's answer it is: chat completions, or the older text completions.
 enum class Form : unsigned char { chat = 1, text = 2 };

@@ -6,7 +6,9 @@
 //   A body that begins with `{` is no stream, whatever its content type said: it is read as a blocking one.
 #pragma once
 
+#include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 

@@ -1,5 +1,7 @@
 #include "providers/openai/wire.h"
 
+#include <utility>
+
 #include "providers/json_text.h"
 
 namespace outrigger::providers::openai {

@@ -166,6 +166,65 @@ TEST_CASE("lists grow and other unknown members are replaced when deltas are put
   CHECK(merged("null", "\"x\"") == "\"x\"");
 }
 
+TEST_CASE("tool calls are told apart and put together, whatever a vendor leaves out or repeats") {
+  const auto streamed = [](std::initializer_list<std::string_view> deltas) {
+    std::string body;
+    for (const std::string_view delta : deltas) {
+      body += R"(data: {"model":"m","choices":[{"index":0,"delta":{"tool_calls":[)" + std::string(delta) + "]}}]}\n\n";
+    }
+    body += "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"tool_calls\"}]}\n\n";
+    return told_by_body(rendered(k_chat, stored(k_chat, true, body), {})).tools;
+  };
+  using Tools = std::vector<ToldTool>;
+  // The name again in every part; the name in parts; an id again in every part.
+  CHECK(streamed({R"({"index":0,"id":"a","function":{"name":"f","arguments":""}})",
+                  R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+                  R"({"index":0,"id":"a","function":{"name":"f","arguments":"}"}})"}) == Tools{{"a", "f", "{}"}});
+  CHECK(streamed({R"({"index":0,"id":"a","function":{"name":"get_"}})",
+                  R"({"index":0,"function":{"name":"it","arguments":"{}"}})"}) == Tools{{"a", "get_it", "{}"}});
+  // Parts of two calls mixed; calls with ids and without indices.
+  CHECK(streamed({R"({"index":0,"id":"a","function":{"name":"f"}},{"index":1,"id":"b","function":{"name":"g"}})",
+                  R"({"index":0,"function":{"arguments":"1"}})", R"({"index":1,"function":{"arguments":"2"}})",
+                  R"({"index":0,"function":{"arguments":"3"}})"}) == Tools{{"a", "f", "13"}, {"b", "g", "2"}});
+  CHECK(streamed({R"({"id":"a","function":{"name":"f","arguments":"1"}})", R"({"function":{"arguments":"2"}})",
+                  R"({"id":"b","function":{"name":"f","arguments":"3"}})", R"({"id":"a","function":{"arguments":"4"}})"}) ==
+        Tools{{"a", "f", "124"}, {"b", "f", "3"}});
+  // In a body every call is one, with or without arguments and ids.
+  const Answer answer = stored(k_chat, false,
+                               R"({"model":"m","choices":[{"message":{"content":"","tool_calls":[{"function":{"name":"f"}},)"
+                               R"({"function":{"name":"g"}}]},"finish_reason":"stop"}]})");
+  const std::string body = rendered(k_chat, answer, {});
+  CHECK(told_by_body(body).tools == Tools{{"", "f", ""}, {"", "g", ""}});
+  CHECK(body.find(R"("content":null)") != std::string::npos);
+}
+
+TEST_CASE("log probabilities of text and of refusal stand in lists of their own, and null ends neither") {
+  const auto chunk = [](std::string_view logprobs) {
+    return R"(data: {"model":"m","choices":[{"index":0,"delta":{"content":"a"},"logprobs":)" + std::string(logprobs) +
+           "}]}\n\n";
+  };
+  const Answer answer = stored(k_chat, true,
+                               chunk(R"({"content":[1],"refusal":null})") + chunk(R"({"content":null,"refusal":[2]})") +
+                                   chunk(R"({"content":[3],"refusal":[]})") +
+                                   "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\n");
+  CHECK(rendered(k_chat, answer, {}).find(R"("logprobs":{"content":[1,3],"refusal":[2]})") != std::string::npos);
+}
+
+TEST_CASE("what carries nothing is not replayed, and a vendor's metadata is") {
+  const std::string end = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"tool\"},\"finish_reason\":\"stop\"}]}\n\n";
+  const Answer answer = stored(k_chat, true,
+                               "data: {\"type\":\"ping\"}\n\n"
+                               "data: {\"choices\":[],\"filter\":[1]}\n\n"
+                               "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"a\"}}]}\n\n"
+                               "data: {\"choices\":[{\"index\":0,\"delta\":{}}]}\n\n" +
+                                   end);
+  const std::string stream = rendered(k_chat, answer, {.stream = true});
+  CHECK(told_to_dify(stream).chunks == 3);
+  CHECK(stream.find("ping") == std::string::npos);
+  CHECK(stream.find(R"("filter":[1],"choices":[]})") != std::string::npos);
+  CHECK(rendered(k_chat, answer, {}).find(R"("message":{"role":"assistant","content":"a"})") != std::string::npos);
+}
+
 TEST_CASE("a text is cut after sentences and words, never inside a character, and stays the same") {
   const auto cuts = [](std::string_view text) {
     std::vector<std::string> all;
