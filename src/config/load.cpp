@@ -1,8 +1,6 @@
 // From bytes to a snapshot: parse, read the sections in order, and look at the whole.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "config/config.h"
 #include "config/sections.h"
 #include "config/url.h"
