@@ -124,6 +124,9 @@ TEST_CASE("a frame is believed only if it says its size, and that is within the 
   const std::string good = raw_of(static_cast<std::uint32_t>(an_identity(1).size()), an_identity(1) + "payload");
   CHECK(decode(with_frame(compressed(good))).has_value());
   CHECK(decode(with_frame(compressed(good, false))).error() == Refusal::rubbish);
+  CHECK(decode(with_frame(compressed(good) + compressed(""))).error() == Refusal::rubbish);
+  CHECK(decode(with_frame(compressed("") + compressed(good))).error() == Refusal::rubbish);
+  CHECK(decode(with_frame(compressed(good) + std::string("\x50\x2a\x4d\x18\0\0\0\0", 8))).error() == Refusal::rubbish);
   CHECK(decode(with_frame("")).error() == Refusal::rubbish);
   CHECK(decode(with_frame("not a frame at all")).error() == Refusal::rubbish);
   // 16 MiB of zeros in a few hundred bytes.

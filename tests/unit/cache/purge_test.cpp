@@ -117,6 +117,19 @@ TEST_CASE("purging everything leaves the secret and what is not ours") {
   CHECK(b.redis.count("FLUSHDB") == 0);
 }
 
+TEST_CASE("a prefix with a glob's special characters is searched for as it stands") {
+  for (const char* prefix : {"team*[a]?:", "a\\b:", "[x-z]^:"}) {
+    INFO(prefix);
+    Bench b;
+    b.world.loop.set_wall(k_noon);
+    b.settings.prefix = prefix;
+    const auto node = b.up();
+    b.put(*node, 1);
+    CHECK(b.purge(*node, {.all = true}, true).redis == 1);
+    CHECK(b.purge(*node, by_model("gpt-4o")).redis == 1);
+  }
+}
+
 TEST_CASE("a purge takes several pages and lookups go on meanwhile") {
   Bench b;
   const auto node = filled(b, 3000);

@@ -216,6 +216,10 @@ TEST_CASE("what is held while Redis is away is bounded by bytes") {
   const auto node = b.node();
   for (std::uint64_t i = 0; i < 5; ++i) node->store->put(an_entry(i, 2u << 20));
   CHECK(node->stats().redis_dropped == 2);
+  // What a purge has taken out makes room.
+  CHECK(b.purge(*node, {.all = true}).memory > 0);
+  for (std::uint64_t i = 0; i < 3; ++i) node->store->put(an_entry(i, 2u << 20));
+  CHECK(node->stats().redis_dropped == 2);
 }
 
 TEST_CASE("an idle connection that Redis closes is made anew without anybody noticing") {
