@@ -1,6 +1,5 @@
 #include "app/process.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -9,21 +8,14 @@
 
 namespace outrigger::app {
 
-std::string raise_descriptor_limit(std::uint64_t connections) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-  if (limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-  }
+std::string open_files_warning(std::uint64_t open_files, std::uint64_t connections) {
   constexpr std::uint64_t k_spare = 64;  // log, Redis, admin, libraries
   const std::uint64_t wanted = 2 * connections + k_spare;
-  if (limit.rlim_cur >= wanted) return {};
+  if (open_files >= wanted) return {};
   return fmt::format(
       "only {} open files are allowed, but {} connections may need {}: raise the limit (ulimit -n, LimitNOFILE=) or lower "
       "[limits] connections",
-      limit.rlim_cur, connections, wanted);
+      open_files, connections, wanted);
 }
 
 std::uint64_t resident_bytes() {

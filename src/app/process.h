@@ -6,9 +6,9 @@
 
 namespace outrigger::app {
 
-// Raises the soft limit of open files to the hard one. Returns a warning when even that cannot carry `connections` clients,
-// each with a connection upstream; else nothing.
-std::string raise_descriptor_limit(std::uint64_t connections);
+// A warning when `open_files`, the limit of this process, cannot carry `connections` clients, each with a connection upstream;
+// else nothing.
+std::string open_files_warning(std::uint64_t open_files, std::uint64_t connections);
 
 std::uint64_t resident_bytes();
 

@@ -5,6 +5,7 @@
 #include "app/app.h"
 #include "app/instance.h"
 #include "app/process.h"
+#include "net/environment.h"
 #include "net/file.h"
 #include "net/log_sinks.h"
 #include "net/random.h"
@@ -22,15 +23,31 @@ Result<std::unique_ptr<net::FdSink>> open_access_log(net::UvLoop& loop, const co
 }
 
 config::Loaded load(const ServeOptions& options) {
-  config::Loaded loaded = options.config_file.empty() ? config::from_upstream(options.upstream, options.environment)
-                                                      : config::load_file(options.config_file, options.environment);
-  if (loaded.config != nullptr && !options.listen.empty()) {
-    auto changed = std::make_shared<config::Config>(*loaded.config);
-    changed->listen.llm = options.listen;
-    loaded.config = std::move(changed);
-  }
-  return loaded;
+  return options.config_file.empty() ? config::from_upstream(options.upstream, options.environment, options.listen)
+                                     : config::load_file(options.config_file, options.environment, options.listen);
 }
+
+// Reloads when the configuration, or a file that it takes a value from, changes: that is how keys rotate.
+class Watches {
+ public:
+  Watches(net::UvLoop& loop, Instance& instance) : loop_(loop), instance_(instance) {}
+
+  void watch(const std::string& config_file, const std::vector<std::string>& files) {
+    watches_.clear();
+    if (config_file.empty()) return;
+    add(config_file);
+    for (const std::string& file : files) add(file);
+  }
+
+ private:
+  void add(const std::string& path) {
+    watches_.push_back(std::make_unique<net::FileWatch>(loop_, path, [this] { static_cast<void>(instance_.reload()); }));
+  }
+
+  net::UvLoop& loop_;
+  Instance& instance_;
+  std::vector<std::unique_ptr<net::FileWatch>> watches_;
+};
 
 }  // namespace
 
@@ -41,11 +58,10 @@ int serve(const ServeOptions& options) {
   report(log, loaded.diagnostics);
   if (loaded.config == nullptr) return 1;
   std::fputs(config::summary(*loaded.config).c_str(), stderr);
-  if (const std::string warning = raise_descriptor_limit(loaded.config->limits.connections); !warning.empty()) {
-    log.warning(warning);
-  }
+  const std::string warning = open_files_warning(net::raise_open_files_limit(), loaded.config->limits.connections);
+  if (!warning.empty()) log.warning(warning);
 
-  net::UvNet net(loop);
+  net::UvNet net(loop, &log);
   Rng rng(net::random_seed());
   const auto access = open_access_log(loop, loaded.config->log);
   if (!access) {
@@ -53,11 +69,18 @@ int serve(const ServeOptions& options) {
     return 1;
   }
   int exit_code = 0;
+  Watches* watches = nullptr;
   Instance instance({.world = {loop, net, rng},
                      .config = loaded.config,
                      .log = log,
                      .access = access->get(),
-                     .load = [&options] { return load(options); },
+                     .load =
+                         [&] {
+                           config::Loaded again = load(options);
+                           // A file named by an invalid configuration may be what has to change: watch it as well.
+                           if (watches != nullptr) watches->watch(options.config_file, again.files);
+                           return again;
+                         },
                      .resident_bytes = resident_bytes,
                      .fresh_secret = net::random_secret(32),
                      .version = options.version},
@@ -65,12 +88,12 @@ int serve(const ServeOptions& options) {
                       exit_code = code;
                       loop.stop();
                     });
-  const auto reload = [&instance] { static_cast<void>(instance.reload()); };
+  Watches watched(loop, instance);
+  watched.watch(options.config_file, loaded.files);
+  watches = &watched;
   const auto terminate = loop.on_signal(SIGTERM, [&] { instance.drain(); });
   const auto interrupt = loop.on_signal(SIGINT, [&] { instance.drain(); });
-  const auto hang_up = loop.on_signal(SIGHUP, reload);
-  std::unique_ptr<net::FileWatch> watch;
-  if (!options.config_file.empty()) watch = std::make_unique<net::FileWatch>(loop, options.config_file, reload);
+  const auto hang_up = loop.on_signal(SIGHUP, [&] { static_cast<void>(instance.reload()); });
   instance.start();
   loop.run();
   return exit_code;

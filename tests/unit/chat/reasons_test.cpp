@@ -21,6 +21,7 @@ TEST_CASE("every reason not to look or not to keep has its name") {
   CHECK(name(BypassReason::stateful) == "stateful");
   CHECK(name(BypassReason::no_scope_value) == "no_scope_value");
   CHECK(name(BypassReason::overloaded) == "overloaded");
+  CHECK(name(BypassReason::refused) == "refused");
   CHECK(name(NoStoreReason::error_status) == "error_status");
   CHECK(name(NoStoreReason::error_in_answer) == "error_in_answer");
   CHECK(name(NoStoreReason::cut) == "cut");
@@ -32,5 +33,5 @@ TEST_CASE("every reason not to look or not to keep has its name") {
   CHECK(name(NoStoreReason::unfinished) == "unfinished");
   CHECK(name(NoStoreReason::not_understood) == "not_understood");
   CHECK(name(NoStoreReason::too_large) == "too_large");
-  CHECK(name(NoStoreReason::no_store) == "no_store");
+  CHECK(name(NoStoreReason::purged) == "purged");
 }
