@@ -95,11 +95,8 @@ class Cleaner {
     line_start_ = line_start;
     composes_ = false;
     for (std::size_t at = 0; at < text.size();) {
-      if (const std::size_t end = after_visible_ascii(text, at); end != at) {
-        piece_.append(text.substr(at, end - at));
-        before_ = base_ = static_cast<unsigned char>(piece_.back());
-        line_start_ = false;
-        at = end;
+      if (text[at] > ' ' && text[at] < 0x7f) {
+        at = keep_ascii(text, at);
         continue;
       }
       const char32_t c = next_code_point(text, at);
@@ -116,9 +113,18 @@ class Cleaner {
   [[nodiscard]] bool composed() const { return composed_; }
 
  private:
-  static std::size_t after_visible_ascii(std::string_view text, std::size_t at) {
-    while (at < text.size() && text[at] > ' ' && text[at] < 0x7f) ++at;
-    return at;
+  // Keeps a run of ASCII that stays as it is, from a visible character on; returns its end.
+  std::size_t keep_ascii(std::string_view text, std::size_t at) {
+    std::size_t end = after_plain_vectors(text, at);
+    if (end == at) {
+      while (end < text.size() && text[end] > ' ' && text[end] < 0x7f) ++end;
+    }
+    const std::string_view run = text.substr(at, end - at);
+    piece_.append(run);
+    before_ = base_ = static_cast<unsigned char>(run.back());
+    const std::size_t line_end = run.rfind('\n');
+    line_start_ = line_end != run.npos && run.find_first_not_of(" \t", line_end + 1) == run.npos;
+    return end;
   }
 
   void one(char32_t c, std::string_view text, std::size_t at) {
