@@ -144,8 +144,6 @@ TEST_CASE("a length may be too high or too low") {
 
 TEST_CASE("a stall lies after so many tokens") {
   Shop shop(quick("stall = \"30s\"\nafter = 5"));
-  const auto heard = std::make_unique<Heard>(shop.world.loop);
-  const std::string stream = shop.chat(k_streamed)->body;
   const auto peer = sim::dial(shop.world, shop.address);
   peer->send(post(k_streamed));
   shop.world.loop.run_for(29s);
