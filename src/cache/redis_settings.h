@@ -15,7 +15,7 @@ struct RedisSettings {
   std::string user, password;  // without a password nothing is said; without a user it is Redis' default user
   int database = 0;
   std::string prefix = "outrigger:";
-  Duration timeout = 20ms;  // the most that a lookup may add to a request, and the limit of every other command
+  Duration timeout = 20ms;  // the most that a lookup may add to a request, and the limit of every command but a purge's
 };
 
 }  // namespace outrigger::cache

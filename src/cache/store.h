@@ -78,12 +78,13 @@ class Store {
   [[nodiscard]] std::unique_ptr<io::Pending> find_later(std::vector<Wanted> wanted,
                                                         std::move_only_function<void(Found)> done);
 
-  // Into memory now, and to Redis without waiting for it.
+  // Into memory now, and to Redis without waiting for it. While Redis is away the last few hundred are held and written later.
   void put(EntryPtr entry);
   // The entry's wire forms have grown: charge it anew.
   void recharge(const Entry& entry);
 
-  // `done` runs later, once. Without dry_run what matches is removed from both tiers.
+  // `done` runs later, once, after at most half a minute. Without dry_run what matches is removed from both tiers; what other
+  // replicas have in memory stays there until it expires.
   void purge(PurgeFilter filter, bool dry_run, std::move_only_function<void(PurgeReport)> done);
 
   // Calls `visit` for every entry in memory until it returns false. `visit` must not change the store.
