@@ -103,8 +103,10 @@ void Flow::on_body_end() {
 // ---- judging ---------------------------------------------------------------------------------------------------------
 
 void Flow::decide(chat::Request request) {
-  destination_ = snapshot_->destination(exchange_.request().target, snapshot_->config().model_for(request.model));
-  served_by_ = destination_.target->upstream->name;
+  if (const config::Model* model = snapshot_->config().model_for(request.model); model != nullptr) {
+    destination_ = snapshot_->destination(exchange_.request().target, model);
+    served_by_ = destination_.target->upstream->name;
+  }
   judgement_ = judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys());
   if (!judgement_.request.model.empty()) served_by_ += ":" + header_safe(judgement_.request.model);
   if (client_ != nullptr && !client_->models.empty()) {
@@ -287,12 +289,15 @@ void Flow::finish(Outcome outcome) {
   }
   leave_fill();
   if (refused_) return;
-  const std::string& model = judgement_.request.model;
-  Metrics::PerModel& series = door_.metrics().of_model(model);
+  Metrics::PerModel& series = door_.metrics().of_model(judgement_.request.model);
   series.requests[static_cast<std::size_t>(outcome)]->add();
   series.cache[static_cast<std::size_t>(result_)]->add();
   door_.metrics().overhead().observe(seconds(own_time_));
 
+  if (door_.logs_access()) log_access(outcome);
+}
+
+void Flow::log_access(Outcome outcome) {
   const MonoTime now = door_.world().loop.now();
   const http::RequestHead& request = exchange_.request();
   obs::AccessRecord record;
@@ -304,7 +309,7 @@ void Flow::finish(Outcome outcome) {
   record.peer = peer;
   record.method = request.method;
   record.path = http::split_target(request.target).path;
-  record.model = model;
+  record.model = judgement_.request.model;
   record.upstream = destination_.target->upstream->name;
   record.served_by = served_by_;
   if (destination_.route != nullptr) record.route = destination_.route->path;

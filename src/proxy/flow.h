@@ -91,6 +91,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void add_own_headers(http::Headers& headers) const;
   void book_saving(const providers::Usage& usage);
   void finish(Outcome outcome);
+  void log_access(Outcome outcome);
 
   LlmDoor& door_;
   http::Exchange& exchange_;

@@ -84,13 +84,18 @@ void Flow::serve_assembled(const Bytes& body, CacheResult result) {
 std::string_view Flow::rendered_head(std::string_view content_type, const cache::Entry* entry) {
   std::string& head = door_.scratch();
   const int attempts = attempts_ + (fill_ != nullptr && leads_ ? fill_->attempts() : 0);
-  fmt::format_to(std::back_inserter(head),
-                 "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nx-outrigger-cache: {}\r\nx-outrigger-served-by: {}\r\n"
-                 "x-outrigger-attempts: {}\r\nx-outrigger-request-id: {}\r\n",
-                 content_type, name(result_), served_by_, attempts, request_id_);
+  const auto field = [&head](std::string_view field_name, std::string_view value) {
+    head.append(field_name).append(": ").append(value).append("\r\n");
+  };
+  head.append("HTTP/1.1 200 OK\r\n");
+  field("Content-Type", content_type);
+  field("x-outrigger-cache", name(result_));
+  field("x-outrigger-served-by", served_by_);
+  field("x-outrigger-attempts", fmt::format_int(attempts).str());
+  field("x-outrigger-request-id", request_id_);
   if (entry != nullptr && (result_ == CacheResult::hit || result_ == CacheResult::stale)) {
     const auto age = std::chrono::duration_cast<std::chrono::seconds>(entry->age(door_.world().loop.wall_now()));
-    fmt::format_to(std::back_inserter(head), "Age: {}\r\n", age.count());
+    field("Age", fmt::format_int(age.count()).str());
   }
   return head;
 }

@@ -24,6 +24,7 @@ std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& excha
 
 http::Acceptor::ErrorBody LlmDoor::on_refused(ErrorCode code) {
   metrics_.of_model("").requests[static_cast<std::size_t>(Outcome::client_error)]->add();
+  if (!logs_access()) return {"application/json", providers::error_body(chat::Endpoint::other, code)};
   obs::AccessRecord record;
   record.time = world_.loop.wall_now();
   record.door = "llm";
@@ -42,7 +43,6 @@ std::string LlmDoor::new_request_id() {
 }
 
 void LlmDoor::log_access(const obs::AccessRecord& record) {
-  if (access_ == nullptr) return;
   line_.clear();
   obs::write_json(record, line_);
   access_->write(line_);

@@ -39,6 +39,7 @@ class LlmDoor final : public http::Acceptor {
   Metrics& metrics() { return metrics_; }
   std::string new_request_id();
   std::size_t next_key() { return next_key_++; }
+  [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
   void log_access(const obs::AccessRecord& record);
   // Scratch space for rendering a response head; valid until the next call.
   std::string& scratch() {

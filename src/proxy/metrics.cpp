@@ -40,9 +40,8 @@ Metrics::Metrics(obs::Registry& registry)
       overhead_(registry.histogram("outrigger_overhead_seconds", {{"door", "llm"}})) {}
 
 Metrics::PerModel& Metrics::of_model(std::string_view model) {
-  std::string key(label(model));
-  if (const auto found = models_.find(key); found != models_.end()) return found->second;
-  if (models_.size() >= k_models_max) key = "other";
+  if (const auto found = models_.find(label(model)); found != models_.end()) return found->second;
+  const std::string key(models_.size() < k_models_max ? label(model) : "other");
   PerModel& series = models_[key];
   if (series.requests[0] != nullptr) return series;
   for (std::size_t i = 0; i < k_outcomes; ++i) {

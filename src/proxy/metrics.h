@@ -5,7 +5,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "chat/reasons.h"
 #include "core/error.h"
@@ -54,7 +53,7 @@ class Metrics {
  private:
   obs::Registry& registry_;
   obs::Savings savings_;
-  std::unordered_map<std::string, PerModel> models_;
+  std::map<std::string, PerModel, std::less<>> models_;
   obs::Histogram& overhead_;
 };
 
