@@ -1,5 +1,9 @@
 #include "providers/openai/chunk.h"
 
+#include <algorithm>
+
+#include "providers/json_text.h"
+
 namespace outrigger::providers::openai {
 namespace {
 
@@ -43,16 +47,17 @@ std::optional<UsageTold> usage_in(yyjson_val* usage) {
   told.total_tokens = whole_number_of(member(usage, "total_tokens")).value_or(sum);
   for_each_member(usage, [&](std::string_view name, yyjson_val* value) {
     if (name == "prompt_tokens" || name == "completion_tokens" || name == "total_tokens") return;
-    if (is_nothing(value) || told.details.size() == k_extras_max) return;
+    if (told.details.size() == k_extras_max) return;
     told.details.emplace_back(name, text_of(value));
   });
   return told;
 }
 
-void Chunk::read(std::string_view json, bool streamed) {
+void Chunk::read(std::string_view json, Form form, bool streamed) {
+  form_ = form;
+  streamed_ = streamed;
   kept_.clear();
-  piece_.extras.clear();
-  piece_.choices.clear();
+  piece_ = {};
   model_ = {};
   usage_.reset();
   has_usage_ = has_choice_list_ = error_ = understood_ = has_token_ = worth_keeping_ = has_summary_ = false;
@@ -61,57 +66,61 @@ void Chunk::read(std::string_view json, bool streamed) {
   if (!yyjson_is_obj(root)) return;
   error_ = is_error(root);
   understood_ = true;
-  read_root(root, streamed);
+  read_root(root);
+  piece_.usage_only = streamed && has_usage_ && piece_.choices.empty();
+  if (piece_.usage_only) piece_.usage.reset();
   look_over();
 }
 
-void Chunk::read_root(yyjson_val* root, bool streamed) {
+void Chunk::read_root(yyjson_val* root) {
   for_each_member(root, [&](std::string_view name, yyjson_val* value) {
     if (name == "choices") {
-      has_choice_list_ = yyjson_is_arr(value);
-      if (yyjson_is_null(value)) return;
-      if (!has_choice_list_ || yyjson_get_len(value) > k_choices_max) {
-        understood_ = false;
-        return;
-      }
-      yyjson_arr_iter iterator = yyjson_arr_iter_with(value);
-      for (std::size_t i = 0; yyjson_val* choice = yyjson_arr_iter_next(&iterator); ++i) read_choice(choice, i, streamed);
+      read_choices(value);
+    } else if (name == "object") {
+      piece_.object = keep(value);
     } else if (name == "model") {
       model_ = string_of(value).value_or(std::string_view());
+      piece_.model = keep(value);
     } else if (name == "usage") {
-      usage_ = usage_in(value);
+      if (std::optional<UsageTold> told = usage_in(value)) usage_ = std::move(told);
       has_usage_ = yyjson_is_obj(value);
-    } else if (name != "id" && name != "object" && name != "created" && name != "error") {
+      if (streamed_) piece_.usage = keep(value);
+    } else if (name != "id" && name != "created") {
       take_extra(name, value, piece_.extras);
     }
   });
 }
 
-void Chunk::read_choice(yyjson_val* from, std::size_t position, bool streamed) {
+void Chunk::read_choices(yyjson_val* list) {
+  has_choice_list_ = yyjson_is_arr(list);
+  if (yyjson_is_null(list)) return;
+  if (!has_choice_list_ || yyjson_get_len(list) > k_choices_max) {
+    understood_ = false;
+    return;
+  }
+  yyjson_arr_iter iterator = yyjson_arr_iter_with(list);
+  for (std::size_t i = 0; yyjson_val* choice = yyjson_arr_iter_next(&iterator); ++i) read_choice(choice, i);
+}
+
+void Chunk::read_choice(yyjson_val* from, std::size_t position) {
   if (!yyjson_is_obj(from)) {
     understood_ = false;
     return;
   }
   ChoicePiece& to = piece_.choices.emplace_back();
-  yyjson_val* message = nullptr;
-  yyjson_val* delta = nullptr;
   std::uint64_t index = position;
   for_each_member(from, [&](std::string_view name, yyjson_val* value) {
     if (name == "index") {
       if (!yyjson_is_null(value)) index = whole_number_of(value).value_or(k_choices_max);
-    } else if (name == "delta") {
-      delta = value;
-    } else if (name == "message") {
-      message = value;
-    } else if (name == "text") {
-      take_text(value, to.content);
     } else if (name == "finish_reason") {
-      if (!is_nothing(value)) take_text(value, to.finish_reason);
-    } else if (name == "logprobs") {
-      if (!is_nothing(value)) to.logprobs = keep(value);
+      // Null needs no place: where there is no reason, null is written.
+      if (!yyjson_is_null(value)) take_text(name, value, to.finish_reason, to.extras);
+    } else if (name == "logprobs" && !is_nothing(value)) {
+      to.logprobs = keep(value);
     } else if (name == "usage") {
       if (!usage_) usage_ = usage_in(value);
-    } else {
+      to.usage = keep(value);
+    } else if (name != "delta" && name != "message" && name != "text") {
       take_extra(name, value, to.extras);
     }
   });
@@ -120,42 +129,63 @@ void Chunk::read_choice(yyjson_val* from, std::size_t position, bool streamed) {
     index = 0;
   }
   to.index = static_cast<std::uint32_t>(index);
-  if (is_nothing(delta) && !is_nothing(message)) {
-    has_summary_ = has_summary_ || streamed;
-    delta = message;
+  read_saying(from, to);
+}
+
+void Chunk::read_saying(yyjson_val* from, ChoicePiece& to) {
+  yyjson_val* text = member(from, "text");
+  if (form_ == Form::text && text != nullptr && !yyjson_is_null(text)) {
+    take_text("text", text, to.content, to.extras);
+    take_extra_if("delta", member(from, "delta"), to.extras);
+    take_extra_if("message", member(from, "message"), to.extras);
+    return;
   }
-  if (delta == nullptr || yyjson_is_null(delta)) return;
-  if (yyjson_is_obj(delta)) {
-    read_delta(delta, to);
+  const std::string_view usual = streamed_ ? "delta" : "message";
+  const std::string_view other = streamed_ ? "message" : "delta";
+  yyjson_val* saying = member(from, usual);
+  if (is_nothing(saying) && !is_nothing(member(from, other))) {
+    saying = member(from, other);
+    has_summary_ = has_summary_ || streamed_;
   } else {
+    take_extra_if(other, member(from, other), to.extras);
+  }
+  if (saying != nullptr && !yyjson_is_null(saying)) {
+    if (form_ == Form::chat) take_extra_if("text", text, to.extras);
+    if (yyjson_is_obj(saying)) return read_delta(saying, to);
     understood_ = false;
+  } else if (text != nullptr && !yyjson_is_null(text)) {
+    take_text("text", text, to.content, to.extras);
+  } else {
+    to.without_delta = true;
+    take_extra_if("text", text, to.extras);
+    take_extra_if(usual, saying, to.extras);
   }
 }
 
 void Chunk::read_delta(yyjson_val* from, ChoicePiece& to) {
+  Extras& extras = to.delta_extras;
   for_each_member(from, [&](std::string_view name, yyjson_val* value) {
     if (name == "content") {
-      take_text(value, to.content);
+      take_text(name, value, to.content, extras);
     } else if (name == "role") {
-      if (!is_nothing(value)) take_text(value, to.role);
+      take_text(name, value, to.role, extras);
     } else if (name == "reasoning_content") {
-      take_text(value, to.reasoning_content);
+      take_text(name, value, to.reasoning_content, extras);
     } else if (name == "reasoning") {
-      take_text(value, to.reasoning);
+      take_text(name, value, to.reasoning, extras);
     } else if (name == "refusal") {
-      if (!is_nothing(value)) take_text(value, to.refusal);
-    } else if (name == "tool_calls") {
+      take_text(name, value, to.refusal, extras);
+    } else if (name == "tool_calls" && !is_nothing(value)) {
       read_tools(value, to);
-    } else if (name == "function_call") {
-      if (!is_nothing(value)) read_function(value, to.function_name, to.function_arguments, "arguments");
+    } else if (name == "function_call" && !is_nothing(value)) {
+      read_call(value, {"arguments", to.function_name, to.function_arguments, to.function_extras});
     } else {
-      take_extra(name, value, to.delta_extras);
+      take_extra(name, value, extras);
     }
   });
 }
 
 void Chunk::read_tools(yyjson_val* from, ChoicePiece& to) {
-  if (is_nothing(from)) return;
   if (!yyjson_is_arr(from) || yyjson_get_len(from) > k_tools_max) {
     understood_ = false;
     return;
@@ -171,38 +201,50 @@ void Chunk::read_tools(yyjson_val* from, ChoicePiece& to) {
 }
 
 void Chunk::read_tool(yyjson_val* from, ToolPiece& to) {
+  bool has_call = false;  // a call is one of both kinds
+  const auto call = [&](yyjson_val* value, std::string_view arguments_name) {
+    understood_ = understood_ && !has_call;
+    has_call = true;
+    read_call(value, {arguments_name, to.name, to.arguments, to.call_extras});
+  };
   for_each_member(from, [&](std::string_view name, yyjson_val* value) {
-    if (name == "index") {
-      if (yyjson_is_null(value)) return;
+    if (name == "index" && !yyjson_is_null(value)) {
       const std::optional<std::uint64_t> index = whole_number_of(value);
       understood_ = understood_ && index && *index < k_tools_max;
       if (understood_) to.index = static_cast<std::uint32_t>(*index);
     } else if (name == "id") {
-      take_text(value, to.id);
+      take_text(name, value, to.id, to.extras);
     } else if (name == "type") {
-      take_text(value, to.type);
+      take_text(name, value, to.type, to.extras);
     } else if (name == "function" && !is_nothing(value)) {
-      read_function(value, to.name, to.arguments, "arguments");
+      call(value, "arguments");
     } else if (name == "custom" && !is_nothing(value)) {
       to.custom = true;
-      read_function(value, to.name, to.arguments, "input");
+      call(value, "input");
     } else {
       take_extra(name, value, to.extras);
     }
   });
 }
 
-void Chunk::read_function(yyjson_val* from, Text& name, Text& arguments, std::string_view arguments_name) {
+void Chunk::read_call(yyjson_val* from, const Call& to) {
   if (!yyjson_is_obj(from)) {
     understood_ = false;
     return;
   }
-  take_text(member(from, "name"), name);
-  take_text(member(from, arguments_name), arguments);
+  for_each_member(from, [&](std::string_view name, yyjson_val* value) {
+    if (name == "name") {
+      take_text(name, value, to.name, to.extras);
+    } else if (name == to.arguments_name) {
+      take_text(name, value, to.arguments, to.extras);
+    } else {
+      take_extra(name, value, to.extras);
+    }
+  });
 }
 
-void Chunk::take_text(yyjson_val* from, Text& to) {
-  if (from == nullptr || yyjson_is_null(from)) return;
+void Chunk::take_text(std::string_view name, yyjson_val* from, Text& to, Extras& extras) {
+  if (yyjson_is_null(from)) return take_extra(name, from, extras);
   if (const std::optional<std::string_view> text = string_of(from)) {
     to = *text;
   } else {
@@ -211,7 +253,6 @@ void Chunk::take_text(yyjson_val* from, Text& to) {
 }
 
 void Chunk::take_extra(std::string_view name, yyjson_val* from, Extras& to) {
-  if (is_nothing(from)) return;
   if (to.size() == k_extras_max) {
     understood_ = false;
   } else {
@@ -220,11 +261,13 @@ void Chunk::take_extra(std::string_view name, yyjson_val* from, Extras& to) {
 }
 
 void Chunk::drop_summary() {
+  piece_.object.reset();  // it called itself a whole answer
   for (ChoicePiece& choice : piece_.choices) {
     ChoicePiece kept;
     kept.index = choice.index;
     kept.finish_reason = choice.finish_reason;
     kept.logprobs = choice.logprobs;
+    kept.usage = choice.usage;
     kept.extras = std::move(choice.extras);
     choice = std::move(kept);
   }
@@ -232,19 +275,25 @@ void Chunk::drop_summary() {
 }
 
 void Chunk::look_over() {
+  const auto tells = [](const Extra& extra) { return !says_nothing(extra.json); };
   has_token_ = false;
-  // A chunk without choices may carry a vendor's metadata; the usage chunk is made anew when a stream is written.
-  worth_keeping_ = has_choice_list_ && !piece_.extras.empty() && !(piece_.choices.empty() && has_usage_);
+  // Without a list of choices and without usage it is a keep-alive, which readers of answers stumble over.
+  worth_keeping_ = has_choice_list_ || has_usage_;
   for (const ChoicePiece& choice : piece_.choices) {
     has_token_ = has_token_ || has_text(choice.content) || has_text(choice.reasoning_content) ||
                  has_text(choice.reasoning) || has_text(choice.refusal) || choice.function_name ||
-                 choice.function_arguments || !choice.tools.empty() || choice.finish_reason || !choice.delta_extras.empty();
+                 choice.function_arguments || !choice.tools.empty() || has_text(choice.finish_reason) ||
+                 std::ranges::any_of(choice.delta_extras, tells);
     error_ = error_ || choice.finish_reason == "error";
-    worth_keeping_ = worth_keeping_ || choice.role || choice.content || choice.logprobs || !choice.extras.empty();
   }
-  worth_keeping_ = worth_keeping_ || has_token_;
 }
 
-std::string_view Chunk::keep(yyjson_val* value) { return kept_.emplace_back(text_of(value)); }
+std::string_view Chunk::keep(yyjson_val* value) {
+  const std::optional<std::string_view> text = string_of(value);
+  if (!text) return kept_.emplace_back(text_of(value));
+  std::string& kept = kept_.emplace_back();
+  append_string(kept, *text);
+  return kept;
+}
 
 }  // namespace outrigger::providers::openai

@@ -22,7 +22,7 @@ std::optional<UsageTold> usage_in(yyjson_val* usage);
 class Chunk {
  public:
   // What was understood stays until the next call. `streamed`: choices have deltas.
-  void read(std::string_view json, bool streamed);
+  void read(std::string_view json, Form form, bool streamed);
 
   [[nodiscard]] bool error() const { return error_; }
   // False when it is JSON of a shape that this endpoint is not known to send.
@@ -42,18 +42,33 @@ class Chunk {
   void drop_summary();
 
  private:
-  void read_root(yyjson_val* root, bool streamed);
-  void read_choice(yyjson_val* from, std::size_t position, bool streamed);
+  void read_root(yyjson_val* root);
+  void read_choices(yyjson_val* list);
+  void read_choice(yyjson_val* from, std::size_t position);
+  // Where a choice keeps what it says: `text`, `delta` or `message`, which some send side by side.
+  void read_saying(yyjson_val* from, ChoicePiece& to);
   void read_delta(yyjson_val* from, ChoicePiece& to);
   void read_tools(yyjson_val* from, ChoicePiece& to);
   void read_tool(yyjson_val* from, ToolPiece& to);
-  void read_function(yyjson_val* from, Text& name, Text& arguments, std::string_view arguments_name);
-  void take_text(yyjson_val* from, Text& to);
+  struct Call {
+    std::string_view arguments_name;
+    Text& name;
+    Text& arguments;
+    Extras& extras;
+  };
+  void read_call(yyjson_val* from, const Call& to);
+  // A known member that should be text. Null is kept among `extras`.
+  void take_text(std::string_view name, yyjson_val* from, Text& to, Extras& extras);
   void take_extra(std::string_view name, yyjson_val* from, Extras& to);
+  void take_extra_if(std::string_view name, yyjson_val* from, Extras& to) {
+    if (from != nullptr) take_extra(name, from, to);
+  }
   void look_over();
   // Keeps the JSON text of `value` until the next read().
   std::string_view keep(yyjson_val* value);
 
+  Form form_ = Form::chat;
+  bool streamed_ = false;
   JsonDoc doc_;
   std::deque<std::string> kept_;
   Piece piece_;

@@ -71,17 +71,21 @@ class Merger {
     append(to.content, piece.content);
     append(to.reasoning_content, piece.reasoning_content);
     append(to.reasoning, piece.reasoning);
-    append(to.refusal, piece.refusal);
+    if (piece.refusal && !piece.refusal->empty()) append(to.refusal, piece.refusal);
     append(to.function_name, piece.function_name);
     append(to.function_arguments, piece.function_arguments);
     if (piece.logprobs) add_logprobs(to.logprobs, *piece.logprobs);
     // A reason that forbids storing is not taken back by a later one that allows it.
-    if (piece.finish_reason && !verdict_of(to.finish_reason.empty() ? "stop" : to.finish_reason)) {
+    const bool ends = piece.finish_reason && !piece.finish_reason->empty();
+    if (ends && !verdict_of(to.finish_reason.empty() ? "stop" : to.finish_reason)) {
       to.finish_reason = *piece.finish_reason;
     }
     for (const ToolPiece& tool : piece.tools) add(to.tools, tool);
+    for (const Extra& extra : piece.function_extras) set(to.function_extras, extra);
     for (const Extra& extra : piece.delta_extras) grow_in(to.delta_extras, extra);
-    for (const Extra& extra : piece.extras) set(to.extras, extra);
+    for (const Extra& extra : piece.extras) {
+      if (survives_conversion(extra)) set(to.extras, extra);
+    }
   }
 
   void add(std::vector<MergedTool>& tools, const ToolPiece& part) {
@@ -99,6 +103,7 @@ class Merger {
     if (part.name) append_name(to->name, *part.name);
     if (part.arguments) to->arguments += *part.arguments;
     to->custom = to->custom || part.custom;
+    for (const Extra& extra : part.call_extras) set(to->call_extras, extra);
     for (const Extra& extra : part.extras) grow_in(to->extras, extra);
   }
 
@@ -129,9 +134,11 @@ class Merger {
   }
 
   void set(MergedExtras& to, const Extra& extra) {
+    if (says_nothing(extra.json)) return;
     if (std::string* value = value_of(to, extra.name)) *value = extra.json;
   }
   void grow_in(MergedExtras& to, const Extra& extra) {
+    if (says_nothing(extra.json)) return;
     if (std::string* value = value_of(to, extra.name)) grow(*value, extra.json);
   }
   std::string* value_of(MergedExtras& extras, std::string_view name) {

@@ -1,4 +1,5 @@
-// The pieces of an answer put together: what a blocking reader gets, and what is judged before an answer is stored.
+// The pieces of an answer put together: what a blocking reader gets of a stream, and what is judged before an answer is stored.
+// Members that say nothing are left out.
 #pragma once
 
 #include <optional>
@@ -18,7 +19,7 @@ struct MergedTool {
   std::optional<std::uint32_t> index;
   std::string id, type, name, arguments;
   bool custom = false;
-  MergedExtras extras;
+  MergedExtras call_extras, extras;
 };
 
 struct MergedChoice {
@@ -29,8 +30,7 @@ struct MergedChoice {
   MergedExtras logprobs;  // the members of the object
   std::string finish_reason;
   std::vector<MergedTool> tools;
-  MergedExtras delta_extras;
-  MergedExtras extras;
+  MergedExtras function_extras, delta_extras, extras;
   bool text_after_finish = false;  // the finish reason was no sign of the end
 };
 

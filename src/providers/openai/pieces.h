@@ -3,6 +3,8 @@
 //
 // The stored form, all numbers as varints (LEB128), all texts with their length before them:
 //   "ORA" version(1) checksum(8) head piece*
+// A member that says nothing (null, "", [], {}) is kept as well, as an extra, also when its name is a known one: a replay in the
+// form in which the answer came lacks nothing. Common extras are numbers in a dictionary, so they cost a byte.
 // The checksum is over everything after it. Reading is total: whatever stands in Redis, the result is the pieces or nothing.
 #pragma once
 
@@ -31,14 +33,22 @@ using Text = std::optional<std::string_view>;
 struct Extra {
   std::string_view name;
   std::string_view json;
+  bool operator==(const Extra&) const = default;
 };
 using Extras = std::vector<Extra>;
+
+// JSON text of null, "", [] or {}. Such an extra is replayed, and left out where an answer changes its form.
+bool says_nothing(std::string_view json);
+bool has(const Extras& extras, std::string_view name);
+// What of a choice's extras still holds in the other form: neither nothing, nor a second telling of the text.
+bool survives_conversion(const Extra& choice_extra);
 
 // A tool call, or a part of one. `custom` calls carry free text in place of arguments.
 struct ToolPiece {
   std::optional<std::uint32_t> index;
   Text id, type, name, arguments;
   bool custom = false;
+  Extras call_extras;  // of `function` or `custom`
   Extras extras;
 };
 
@@ -48,13 +58,19 @@ struct ChoicePiece {
   Text function_name, function_arguments;                     // function_call, the older form of tool calls
   Text logprobs;                                              // JSON text
   Text finish_reason;
+  Text usage;                  // JSON text; some tell it here
+  bool without_delta = false;  // the choice of a stream has none, which is another thing than an empty one
   std::vector<ToolPiece> tools;
-  Extras delta_extras;  // of `delta` or `message`
-  Extras extras;        // of the choice
+  Extras function_extras;  // of function_call
+  Extras delta_extras;     // of `delta` or `message`
+  Extras extras;           // of the choice
 };
 
 struct Piece {
-  Extras extras;  // of the whole chunk or answer
+  Text object, model;       // JSON texts; as a rule they repeat
+  Text usage;               // JSON text, in a stream's chunk that has choices too
+  bool usage_only = false;  // the chunk of a stream that tells the usage; the head has what it told
+  Extras extras;            // of the whole chunk or answer
   std::vector<ChoicePiece> choices;
 };
 
@@ -80,8 +96,8 @@ class PieceWriter {
 
  private:
   std::string pieces_;
-  std::string extras_;       // of the piece being added, encoded
-  std::string last_extras_;  // of the one before: most providers repeat them in every chunk
+  std::string frame_;       // object, model and extras of the piece being added, encoded
+  std::string last_frame_;  // of the one before: most providers repeat them in every chunk
 };
 
 Bytes encode(const Head& head, std::string_view pieces);
@@ -103,6 +119,7 @@ class PieceReader {
 
   Head head_;
   std::string_view rest_;
+  Text last_object_, last_model_;
   Extras last_extras_;
   bool broken_ = false;
 };

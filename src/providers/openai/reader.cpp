@@ -66,7 +66,7 @@ void BlockingReader::feed(std::string_view data) {
 std::expected<Answer, chat::NoStoreReason> BlockingReader::finish() {
   if (!gathered_.not_understood) {
     Chunk chunk;
-    chunk.read(body_, false);
+    chunk.read(body_, form_, false);
     gathered_.take(chunk);
   }
   return gathered_.conclude(form_, false, Ending::whole);
@@ -98,7 +98,7 @@ EventKind StreamReader::take(const SseEvent& event) {
     done_ = true;
     return EventKind::done;
   }
-  chunk_.read(data, true);
+  chunk_.read(data, form_, true);
   const bool error = chunk_.error() || (event.name == "error" && !chunk_.has_choices());
   gathered_.error = gathered_.error || error;
   if (chunk_.has_summary() && had_delta_) chunk_.drop_summary();

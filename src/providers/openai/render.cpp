@@ -17,10 +17,19 @@ UsageShown usage_shown(const Head& head, const RenderOptions& options) {
   return {options.prompt_tokens_estimate, completion, options.prompt_tokens_estimate + completion, nullptr};
 }
 
-// A blocking answer's one piece as the pieces of a stream: role, reasoning, text, refusal, calls, end.
+void strip(Extras& extras) {
+  std::erase_if(extras, [](const Extra& extra) { return says_nothing(extra.json); });
+}
+
+// A blocking answer's one piece as the pieces of a stream: role, reasoning, text, refusal, calls, end. Members that say nothing
+// are left out.
 class Cutter {
  public:
-  Cutter(Wire& wire, const Piece& whole) : wire_(wire), whole_(whole) { piece_.extras = whole.extras; }
+  Cutter(Wire& wire, const Piece& whole) : wire_(wire), whole_(whole) {
+    piece_.model = whole.model;
+    piece_.extras = whole.extras;
+    strip(piece_.extras);
+  }
 
   void run() {
     for (const ChoicePiece& choice : whole_.choices) {
@@ -48,9 +57,10 @@ class Cutter {
   }
 
   void begin() {
-    choice().role = from_->role.value_or("assistant");
+    choice().role = from_->role && !from_->role->empty() ? from_->role : "assistant";
     choice().content = "";
     choice().delta_extras = from_->delta_extras;
+    strip(choice().delta_extras);
     say();
   }
   void text(Text ChoicePiece::*member) {
@@ -74,17 +84,23 @@ class Cutter {
     for (const ToolPiece& tool : from_->tools) {
       ToolPiece& part = choice().tools.emplace_back(tool);
       part.index = index++;
+      strip(part.extras);
+      strip(part.call_extras);
       if (!part.type) part.type = part.custom ? "custom" : "function";
       say();
     }
     if (!from_->function_name && !from_->function_arguments) return;
     choice().function_name = from_->function_name;
     choice().function_arguments = from_->function_arguments;
+    choice().function_extras = from_->function_extras;
+    strip(choice().function_extras);
     say();
   }
   void end() {
     choice().finish_reason = from_->finish_reason;
-    choice().extras = from_->extras;
+    for (const Extra& extra : from_->extras) {
+      if (survives_conversion(extra)) choice().extras.push_back(extra);
+    }
     say();
   }
 
@@ -95,10 +111,15 @@ class Cutter {
 };
 
 std::optional<Rendered> render_stream(PieceReader& pieces, const RenderOptions& options) {
-  Wire wire(pieces.head().form, true, pieces.head().model);
+  Wire wire(pieces.head(), options);
+  const UsageShown usage = usage_shown(pieces.head(), options);
+  bool told_usage = false;
   Piece piece;
   while (pieces.next(piece)) {
-    if (pieces.head().streamed) {
+    if (piece.usage_only) {
+      if (options.include_usage) wire.usage_chunk(piece, usage);
+      told_usage = true;
+    } else if (pieces.head().streamed) {
       wire.chunk(piece);
     } else {
       Cutter(wire, piece).run();
@@ -106,8 +127,22 @@ std::optional<Rendered> render_stream(PieceReader& pieces, const RenderOptions& 
     if (wire.size() > k_rendered_size_max) return std::nullopt;
   }
   if (pieces.broken()) return std::nullopt;
-  if (options.include_usage) wire.usage_chunk(usage_shown(pieces.head(), options));
+  if (options.include_usage && !told_usage) {
+    Piece own;
+    own.model = wire.model();
+    wire.usage_chunk(own, usage);
+  }
   wire.done();
+  return std::move(wire).rendered();
+}
+
+// A blocking answer as it was.
+std::optional<Rendered> render_body(PieceReader& pieces, const RenderOptions& options) {
+  Piece piece;
+  if (!pieces.next(piece)) return std::nullopt;
+  Wire wire(pieces.head(), options);
+  wire.body(piece, usage_shown(pieces.head(), options));
+  if (pieces.next(piece) || pieces.broken()) return std::nullopt;
   return std::move(wire).rendered();
 }
 
@@ -117,9 +152,10 @@ std::optional<Rendered> render(Form form, std::string_view encoded, const Render
   std::optional<PieceReader> pieces = PieceReader::open(encoded);
   if (!pieces || pieces->head().form != form) return std::nullopt;
   if (options.stream) return render_stream(*pieces, options);
-  const std::optional<Merged> merged = merge(*pieces, pieces->head().streamed);
+  if (!pieces->head().streamed) return render_body(*pieces, options);
+  const std::optional<Merged> merged = merge(*pieces, true);
   if (!merged) return std::nullopt;
-  Wire wire(form, false, pieces->head().model);
+  Wire wire(pieces->head(), options);
   wire.body(*merged, usage_shown(pieces->head(), options));
   return std::move(wire).rendered();
 }

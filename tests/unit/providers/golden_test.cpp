@@ -68,7 +68,7 @@ TEST_CASE("what is rendered can be read and stored again, in either form, and re
     CHECK(rendered(exchange.endpoint, again, streamed) == rendered(exchange.endpoint, first, streamed));
     CHECK(again.estimated_completion_tokens == first.estimated_completion_tokens);
     const Answer once_more = stored(exchange.endpoint, false, rendered(exchange.endpoint, first, {}));
-    CHECK(rendered(exchange.endpoint, once_more, {}) == rendered(exchange.endpoint, first, {}));
+    CHECK(differences(rendered(exchange.endpoint, once_more, {}), rendered(exchange.endpoint, first, {})).empty());
   }
 }
 

@@ -10,7 +10,10 @@ namespace {
 
 Piece full_piece() {
   Piece piece;
-  piece.extras = {{"system_fingerprint", "\"fp\""}, {"x", "[1,2]"}};
+  piece.object = "\"o\"";
+  piece.model = "\"m\"";
+  piece.usage = "{\"prompt_tokens\":1}";
+  piece.extras = {{"system_fingerprint", "\"fp\""}, {"x", "[1,2]"}, {"service_tier", "null"}};
   ChoicePiece& choice = piece.choices.emplace_back();
   choice.index = 127;
   choice.role = "assistant";
@@ -22,7 +25,10 @@ Piece full_piece() {
   choice.function_arguments = "{}";
   choice.logprobs = "{\"content\":[]}";
   choice.finish_reason = "stop";
-  choice.delta_extras = {{"d", "1"}};
+  choice.usage = "{}";
+  choice.without_delta = true;
+  choice.function_extras = {{"f", "1"}, {"name", "null"}};
+  choice.delta_extras = {{"d", "1"}, {"tool_calls", "[]"}, {"tool_calls", "{}"}};
   choice.extras = {{"e", "2.50"}};
   ToolPiece& tool = choice.tools.emplace_back();
   tool.index = 3;
@@ -30,6 +36,7 @@ Piece full_piece() {
   tool.name = std::string_view("n\0m", 3);
   tool.custom = true;
   tool.extras = {{"t", "true"}};
+  tool.call_extras = {{"arguments", "null"}};
   choice.tools.emplace_back().arguments = "";
   piece.choices.emplace_back();
   return piece;
@@ -44,17 +51,24 @@ void check_equal(const Extras& a, const Extras& b) {
 }
 
 void check_equal(const Piece& a, const Piece& b) {
+  CHECK(a.object == b.object);
+  CHECK(a.model == b.model);
+  CHECK(a.usage == b.usage);
+  CHECK(a.usage_only == b.usage_only);
   check_equal(a.extras, b.extras);
   REQUIRE(a.choices.size() == b.choices.size());
   for (std::size_t i = 0; i < a.choices.size(); ++i) {
     const ChoicePiece& x = a.choices[i];
     const ChoicePiece& y = b.choices[i];
     CHECK(x.index == y.index);
-    for (const auto text : {&ChoicePiece::role, &ChoicePiece::content, &ChoicePiece::reasoning_content,
-                            &ChoicePiece::reasoning, &ChoicePiece::refusal, &ChoicePiece::function_name,
-                            &ChoicePiece::function_arguments, &ChoicePiece::logprobs, &ChoicePiece::finish_reason}) {
+    for (const auto text :
+         {&ChoicePiece::role, &ChoicePiece::content, &ChoicePiece::reasoning_content, &ChoicePiece::reasoning,
+          &ChoicePiece::refusal, &ChoicePiece::function_name, &ChoicePiece::function_arguments, &ChoicePiece::logprobs,
+          &ChoicePiece::finish_reason, &ChoicePiece::usage}) {
       CHECK(x.*text == y.*text);
     }
+    CHECK(x.without_delta == y.without_delta);
+    check_equal(x.function_extras, y.function_extras);
     check_equal(x.delta_extras, y.delta_extras);
     check_equal(x.extras, y.extras);
     REQUIRE(x.tools.size() == y.tools.size());
@@ -65,6 +79,7 @@ void check_equal(const Piece& a, const Piece& b) {
         CHECK(x.tools[j].*text == y.tools[j].*text);
       }
       check_equal(x.tools[j].extras, y.tools[j].extras);
+      check_equal(x.tools[j].call_extras, y.tools[j].call_extras);
     }
   }
 }
@@ -79,7 +94,11 @@ TEST_CASE("pieces and head read back as they were written") {
   const Piece piece = full_piece();
   Piece bare;
   bare.choices.emplace_back().content = std::string_view("x");
-  const Piece* const order[] = {&piece, &piece, &bare, &bare, &piece};
+  Piece ordinary = piece;
+  ordinary.usage = "null";
+  Piece usage_only;
+  usage_only.usage_only = true;
+  const Piece* const order[] = {&piece, &piece, &bare, &bare, &ordinary, &usage_only, &piece};
   PieceWriter writer;
   for (const Piece* one : order) writer.add(*one);
   const Bytes encoded = encode(full_head(), writer.pieces());
@@ -113,6 +132,19 @@ TEST_CASE("members that every chunk repeats are stored once") {
   const std::size_t first = writer.pieces().size();
   writer.add(piece);
   CHECK(writer.pieces().size() - first < 10);
+}
+
+TEST_CASE("a null that vendors send in every chunk costs a byte") {
+  const auto size_with = [](const Extras& extras) {
+    Piece piece;
+    piece.choices.emplace_back().delta_extras = extras;
+    PieceWriter writer;
+    writer.add(piece);
+    return writer.pieces().size();
+  };
+  const std::size_t one = size_with({{"reasoning_content", "null"}});
+  CHECK(one <= size_with({}) + 2);
+  CHECK(size_with({{"reasoning_content", "null"}, {"tool_calls", "null"}, {"refusal", "null"}}) == one + 2);
 }
 
 TEST_CASE("a stored answer with any bit changed, cut anywhere or grown is not readable") {

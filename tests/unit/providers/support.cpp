@@ -43,7 +43,10 @@ void take_message(Told& told, yyjson_val* from, bool whole) {
 
 void take_choice(Told& told, yyjson_val* choice, bool whole) {
   take_message(told, member(choice, whole ? "message" : "delta"), whole);
-  if (const auto piece = string_of(member(choice, "text"))) told.content = told.content.value_or("") + std::string(*piece);
+  // Dify's rule: `text` counts where there is no delta.
+  const bool says = member(choice, whole ? "message" : "delta") != nullptr;
+  if (const auto piece = string_of(member(choice, "text")); piece && !says)
+    told.content = told.content.value_or("") + std::string(*piece);
   if (const auto reason = string_of(member(choice, "finish_reason"))) told.finish_reason = *reason;
   yyjson_arr_iter iterator = yyjson_arr_iter_with(member(member(choice, "logprobs"), "content"));
   while (yyjson_val* token = yyjson_arr_iter_next(&iterator)) told.logprob_tokens.push_back(text(member(token, "token")));
@@ -88,6 +91,30 @@ bool take_block(Told& told, std::string_view block) {
   ++told.chunks;
   if (yyjson_val* choice = yyjson_arr_get_first(choices)) take_choice(told, choice, false);
   return true;
+}
+
+void compare(yyjson_val* a, yyjson_val* b, const std::string& path, std::vector<std::string>& found) {
+  if (yyjson_is_obj(a) && yyjson_is_obj(b)) {
+    yyjson_obj_iter left = yyjson_obj_iter_with(a);
+    while (yyjson_val* name = yyjson_obj_iter_next(&left)) {
+      yyjson_val* other = yyjson_obj_get(b, yyjson_get_str(name));
+      const std::string place = path + "/" + yyjson_get_str(name);
+      if (other == nullptr) {
+        found.push_back("-" + place);
+      } else {
+        compare(yyjson_obj_iter_get_val(name), other, place, found);
+      }
+    }
+    yyjson_obj_iter right = yyjson_obj_iter_with(b);
+    while (yyjson_val* name = yyjson_obj_iter_next(&right)) {
+      if (yyjson_obj_get(a, yyjson_get_str(name)) == nullptr) found.push_back("+" + path + "/" + yyjson_get_str(name));
+    }
+  } else if (yyjson_is_arr(a) && yyjson_is_arr(b) && yyjson_arr_size(a) == yyjson_arr_size(b)) {
+    for (std::size_t i = 0; i < yyjson_arr_size(a); ++i)
+      compare(yyjson_arr_get(a, i), yyjson_arr_get(b, i), path + "/*", found);
+  } else if (text_of(a) != text_of(b)) {
+    found.push_back("~" + path);
+  }
 }
 
 Exchange load(const std::filesystem::path& want_path) {
@@ -208,6 +235,16 @@ std::string letters(const std::vector<Event>& events) {
   std::string text;
   for (const Event& event : events) text += "otued"[static_cast<std::size_t>(event.kind)];
   return text;
+}
+
+std::vector<std::string> differences(std::string_view json, std::string_view other) {
+  const JsonDoc a = JsonDoc::read(json);
+  const JsonDoc b = JsonDoc::read(other);
+  REQUIRE(a.root() != nullptr);
+  REQUIRE(b.root() != nullptr);
+  std::vector<std::string> found;
+  compare(a.root(), b.root(), "", found);
+  return found;
 }
 
 std::string rendered(chat::Endpoint endpoint, const Answer& answer, const RenderOptions& options) {

@@ -62,6 +62,10 @@ std::string verdict_of(const std::expected<Answer, chat::NoStoreReason>& answer)
 Answer stored(chat::Endpoint endpoint, bool streamed, std::string_view body);
 std::string letters(const std::vector<Event>& events);
 
+// Where two JSON texts differ, as sets of members: `-/a/b` stands in the first only, `+/a/b` in the second only, `~/a/b` in both
+// with different values. Places in lists are written `*`.
+std::vector<std::string> differences(std::string_view json, std::string_view other);
+
 // render(), as text.
 std::string rendered(chat::Endpoint endpoint, const Answer& answer, const RenderOptions& options);
 
