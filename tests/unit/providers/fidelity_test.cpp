@@ -1,9 +1,8 @@
-// A hit loses nothing and invents nothing: an answer replayed in the form in which it came is the provider's JSON, but for the
-// id, the time, and the few members that parsers do not forgive the absence of.
+// A hit loses nothing and invents nothing: an answer replayed in the form in which it came is the provider's JSON, but for
+// the id, the time, and the few members that parsers do not forgive the absence of.
 #include <algorithm>
 #include <array>
 #include <catch2/catch_test_macros.hpp>
-#include <regex>
 
 #include "core/rng.h"
 #include "providers/json_doc.h"
@@ -14,15 +13,29 @@ namespace outrigger::providers {
 namespace {
 
 using Differences = std::vector<std::string>;
+// What may differ, as differences() writes it. A rule that ends with `...` holds for all below.
+using Rules = std::vector<std::string_view>;
 
-// Those of `found` that no rule allows.
-Differences forbidden(Differences found, std::string_view rules) {
-  const std::regex allowed("[~+]/(id|created)|\\+/(object|choices|choices/\\*/(index|finish_reason))" + std::string(rules));
-  std::erase_if(found, [&](const std::string& one) { return std::regex_match(one, allowed); });
-  return found;
+const Rules k_always{"~/id",     "+/id",      "~/created",         "+/created",
+                     "+/object", "+/choices", "+/choices/*/index", "+/choices/*/finish_reason"};
+const Rules k_body{"+/usage", "+/choices/*/message/role", "+/choices/*/message/content"};
+const Rules k_zero_body{"+/choices/*/message/role", "+/choices/*/message/content", "-/usage...", "~/usage...", "+/usage..."};
+const Rules k_zero_chunk{"-/usage...",           "~/usage...",           "+/usage...",
+                         "-/choices/*/usage...", "~/choices/*/usage...", "+/choices/*/usage..."};
+
+bool allowed(const Rules& rules, std::string_view difference) {
+  return std::ranges::any_of(rules, [&](std::string_view rule) {
+    if (!rule.ends_with("...")) return rule == difference;
+    rule.remove_suffix(3);
+    return difference.starts_with(rule);
+  });
 }
 
-constexpr std::string_view k_body_rules = "|\\+/(usage|choices/\\*/message/(role|content))";
+// Those of `found` that no rule allows.
+Differences forbidden(Differences found, const Rules& rules) {
+  std::erase_if(found, [&](const std::string& one) { return allowed(k_always, one) || allowed(rules, one); });
+  return found;
+}
 
 bool is_stream(const Exchange& exchange) { return exchange.streamed && !exchange.body.starts_with('{'); }
 
@@ -46,12 +59,12 @@ bool tells_usage_only(std::string_view chunk) {
 
 void check_body(const Exchange& exchange) {
   const Answer answer = stored(exchange.endpoint, exchange.streamed, exchange.body);
-  CHECK(forbidden(differences(exchange.body, rendered(exchange.endpoint, answer, {})), k_body_rules) == Differences());
+  CHECK(forbidden(differences(exchange.body, rendered(exchange.endpoint, answer, {})), k_body) == Differences());
   const std::string zero = rendered(exchange.endpoint, answer, {.usage = UsagePolicy::zero});
-  CHECK(forbidden(differences(exchange.body, zero), std::string(k_body_rules) + "|[-~]/usage.*") == Differences());
+  CHECK(forbidden(differences(exchange.body, zero), k_zero_body) == Differences());
 }
 
-void check_chunks(const std::vector<std::string>& want, const std::vector<std::string>& got, std::string_view rules) {
+void check_chunks(const std::vector<std::string>& want, const std::vector<std::string>& got, const Rules& rules) {
   REQUIRE(got.size() == want.size());
   for (std::size_t i = 0; i < want.size(); ++i) {
     INFO(want[i]);
@@ -72,13 +85,13 @@ void check_stream(const Exchange& exchange) {
     REQUIRE(tells_usage_only(asked.back()));
     asked.pop_back();
   }
-  check_chunks(want, asked, "|~/usage");
+  check_chunks(want, asked, {"~/usage"});
   for (std::size_t i = 0; i < want.size(); ++i) {
-    if (tells_usage_only(want[i])) CHECK(forbidden(differences(want[i], asked[i]), "") == Differences());
+    if (tells_usage_only(want[i])) CHECK(forbidden(differences(want[i], asked[i]), {}) == Differences());
   }
   std::erase_if(want, tells_usage_only);
-  check_chunks(want, replay(false, UsagePolicy::original), "");
-  check_chunks(want, replay(false, UsagePolicy::zero), "|[-~+](/choices/\\*)?/usage.*");
+  check_chunks(want, replay(false, UsagePolicy::original), {});
+  check_chunks(want, replay(false, UsagePolicy::zero), k_zero_chunk);
 }
 
 TEST_CASE("golden bodies are replayed as they were") {
@@ -179,7 +192,7 @@ TEST_CASE("members of choices and of the whole answer are kept in a body") {
     INFO(choice);
     const Exchange exchange = body_of(R"("role":"assistant","content":"x")", choice);
     const Answer answer = stored(exchange.endpoint, false, exchange.body);
-    CHECK(forbidden(differences(exchange.body, rendered(exchange.endpoint, answer, {})), k_body_rules) == Differences());
+    CHECK(forbidden(differences(exchange.body, rendered(exchange.endpoint, answer, {})), k_body) == Differences());
   }
   for (const std::string_view root :
        {R"(,"error":null,"system_fingerprint":null,"service_tier":"","own":[])",
