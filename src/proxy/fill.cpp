@@ -8,11 +8,19 @@ namespace outrigger::proxy {
 namespace {
 
 // Statuses that say "not now" rather than "not this": a stale answer beats them (RFC 5861 §4, and the overload codes in use).
-bool stale_beats(int status) { return status == 429 || status == 529 || (status >= 500 && status <= 504); }
+bool stale_beats(int status) { return status == 408 || status == 429 || status == 529 || (status >= 500 && status <= 504); }
 
 bool is_sse(const http::ResponseHead& head) {
   const auto type = head.headers.get("content-type");
   return type && type->starts_with("text/event-stream");
+}
+
+// The data of the one event that `event` is.
+std::string_view data_of(std::string_view event) {
+  const std::size_t at = event.find("data:");
+  if (at == std::string_view::npos) return {};
+  const std::size_t begin = event.find_first_not_of(' ', at + 5);
+  return event.substr(std::min(begin, event.size()), event.find_first_of("\r\n", at) - std::min(begin, event.size()));
 }
 
 bool is_json(const http::ResponseHead& head) {
@@ -24,7 +32,14 @@ bool is_json(const http::ResponseHead& head) {
 
 Fill::Fill(Fills& owner, FillOrder order) : owner_(owner), order_(std::move(order)) {}
 
-Fill::~Fill() { owner_.recorded_bytes_ -= recording_.held(); }
+Fill::~Fill() = default;
+
+void Fill::let_go() {
+  patience_.cancel();
+  lookup_.reset();
+  attempt_.reset();
+  owner_.recorded_bytes_ -= recording_.held();
+}
 
 void Fill::attach(FillReader& reader) { readers_.push_back(&reader); }
 
@@ -117,21 +132,58 @@ void Fill::on_attempt_head(http::ResponseHead head) {
   } else {
     reader_ = providers::make_answer_reader(order_.endpoint, sse_);
   }
+  if (!sse_ || !reader_) begin_answering();
+}
+
+void Fill::begin_answering() {
   // A stream is only worth keeping for those who may join it or for the store.
   if (sse_ && !order_.storing) stop_keeping_whole();
   enter(State::answering);
 }
 
-void Fill::on_attempt_body(const Bytes& data) {
-  if (!saw_body_) {
-    saw_body_ = true;
-    if (head_.status == 200) owner_.metrics_.observe_first_token(order_.served_by, owner_.world_.loop.now() - called_at_);
+// What tells that the upstream is alive and thinking: tokens of a stream that we can read, else any byte.
+void Fill::note_progress() {
+  bool progress = reader_ == nullptr || !sse_;
+  if (!progress) {
+    const auto& events = reader_->events();
+    for (; events_seen_ < events.size(); ++events_seen_) {
+      progress = progress || events[events_seen_].kind == providers::EventKind::token;
+    }
   }
+  if (!progress) return;
+  if (attempt_) attempt_->note_progress();
+  if (std::exchange(saw_token_, true) || head_.status != 200) return;
+  owner_.metrics_.observe_first_token(order_.served_by, owner_.world_.loop.now() - called_at_);
+}
+
+void Fill::abandon(ErrorCode code) {
+  if (state_ == State::complete || state_ == State::failed) return;
+  lookup_.reset();
+  on_attempt_failed({code, {}});
+}
+
+// A 200 that is an error: for its readers it is one, in the upstream's own words.
+void Fill::fail_with_payload(std::string_view payload) {
+  if (!payload.empty()) error_payload_ = Bytes::copy(payload);
+  on_attempt_failed({ErrorCode::upstream_error_in_answer, "a 200 with an error inside"});
+}
+
+void Fill::on_attempt_body(const Bytes& data) {
   owner_.recorded_bytes_ += data.size();
   recording_.append(data);
   if (reader_) reader_->feed(data.view());
+  note_progress();
   limit_recording();
-  if (state_ != State::answering) return;
+  if (attempt_ == nullptr) return;
+  if (state_ == State::calling) {
+    if (!reader_) return begin_answering();
+    const auto& events = reader_->events();
+    if (events.empty()) return;
+    if (events.front().kind == providers::EventKind::error) {
+      return fail_with_payload(data_of(recording_.piece(0, events.front().end).view()));
+    }
+    return begin_answering();
+  }
   control_flow();
   notify();
 }
@@ -154,7 +206,6 @@ void Fill::ask_for_everything() {
   order_.batch.reset();
   owner_.recorded_bytes_ -= recording_.held();
   recording_ = {};
-  saw_body_ = false;
   stop_keeping_whole();
   call_upstream();
 }
@@ -203,6 +254,9 @@ void Fill::judge_answer() {
     return;
   }
   const chat::NoStoreReason reason = verdict.error();
+  if (reason == chat::NoStoreReason::error_in_answer && is_uncommitted()) {
+    return fail_with_payload(recording_.piece(0, recording_.end()).view());
+  }
   if (order_.storing && reason != chat::NoStoreReason::cut && reason != chat::NoStoreReason::error_in_answer) {
     owner_.remember_unstorable(order_.storing->key);
   }
@@ -227,8 +281,9 @@ std::optional<providers::Usage> Fill::usage() const { return reader_ ? reader_->
 void Fill::on_attempt_failed(Error error) {
   attempt_.reset();
   owner_.metrics_.count_attempt(order_.served_by, traits(error.code).name);
-  if (state_ == State::calling && serve_stale_instead()) return;
-  refuse_storing(chat::NoStoreReason::cut);
+  if (is_uncommitted() && serve_stale_instead()) return;
+  const bool told = error.code == ErrorCode::upstream_error_in_answer;
+  refuse_storing(told ? chat::NoStoreReason::error_in_answer : chat::NoStoreReason::cut);
   error_ = std::move(error);
   enter(State::failed);
 }

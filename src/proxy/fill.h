@@ -4,7 +4,10 @@
 //   looking_up ──found fresh──────────────────────────────► complete (found() set)
 //       │ not found
 //   calling ──head──► answering ──end──► complete
-//       └────── error ──────┴─ error ──► failed          (or complete with a stale answer, when one is at hand)
+//       └────── error ──────┴─ error ──► failed          (or complete with a stale answer, when one is at hand and no
+//                                                         reader has had a byte)
+//
+// The head of an understood stream counts only with its first event: a 200 whose first event is an error is a failure.
 //
 // A Fill belongs to Fills, not to the request that began it: that client may leave and the others go on. When the last reader
 // leaves, the call upstream is cancelled. Requests that share nothing (pass-through, bypass) have a Fill of their own.
@@ -120,16 +123,22 @@ class Fill final : public AttemptHandler {
 
   // When `failed`.
   [[nodiscard]] const Error& error() const { return error_; }
+  // What the upstream itself said of the failure, as JSON, when it hid it in a 200.
+  [[nodiscard]] const std::optional<Bytes>& error_payload() const { return error_payload_; }
 
   [[nodiscard]] const FillOrder& order() const { return order_; }
   [[nodiscard]] int attempts() const { return attempts_; }
   [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
   // A purge came: what is under way was asked before it and must not be stored after it.
   void forbid_storing() { storing_forbidden_ = true; }
+  // Ends it for all its readers, each of whom is told in its own way.
+  void abandon(ErrorCode code);
 
  private:
   friend class Fills;
   void start();
+  // Nobody reads it any more. It may die after everything around it has died, so it keeps nothing that leads there.
+  void let_go();
   void on_looked_up(cache::Store::Found found);
   void call_upstream();
   void on_attempt_head(http::ResponseHead head) override;
@@ -139,6 +148,11 @@ class Fill final : public AttemptHandler {
   void on_attempt_drained() override;
 
   bool serve_stale_instead();
+  void note_progress();
+  void begin_answering();
+  void fail_with_payload(std::string_view payload);
+  // Has no reader had a byte of this answer yet? Blocking ones are held until they are whole.
+  [[nodiscard]] bool is_uncommitted() const { return state_ == State::calling || (kept_whole_ && !sse_); }
   void complete_batch();
   void accept_batch();
   void ask_for_everything();
@@ -167,7 +181,8 @@ class Fill final : public AttemptHandler {
 
   http::ResponseHead head_;
   bool sse_ = false;
-  bool saw_body_ = false;
+  bool saw_token_ = false;
+  std::size_t events_seen_ = 0;
   bool kept_whole_ = false;
   bool storing_forbidden_ = false;
   Recording recording_;
@@ -180,6 +195,7 @@ class Fill final : public AttemptHandler {
   bool would_have_hit_ = false;
   std::optional<chat::NoStoreReason> not_stored_;
   Error error_;
+  std::optional<Bytes> error_payload_;
 };
 
 }  // namespace outrigger::proxy

@@ -40,6 +40,14 @@ void Fills::forbid_storing() {
   for (const auto& [pointer, fill] : all_) fill->forbid_storing();
 }
 
+void Fills::abandon_all(ErrorCode code) {
+  std::vector<Fill*> under_way;
+  for (const auto& [pointer, fill] : all_) under_way.push_back(pointer);
+  for (Fill* fill : under_way) {
+    if (all_.contains(fill)) fill->abandon(code);
+  }
+}
+
 void Fills::close(Fill& fill) {
   if (!fill.order().storing) return;
   const auto found = joinable_.find(fill.order().storing->key);
@@ -50,6 +58,7 @@ void Fills::retire(Fill& fill) {
   close(fill);
   const auto found = all_.find(&fill);
   OR_CHECK(found != all_.end());
+  fill.let_go();
   world_.loop.retire(std::move(found->second));
   all_.erase(found);
 }
