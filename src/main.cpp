@@ -14,7 +14,7 @@ namespace config = outrigger::config;
 
 void print(const std::vector<config::Diagnostic>& diagnostics) {
   for (const config::Diagnostic& diagnostic : diagnostics) {
-    std::fprintf(stderr, "%s%s\n", config::to_string(diagnostic).c_str(), diagnostic.error ? "" : " (warning)");
+    std::fprintf(stderr, "%s\n", config::to_string(diagnostic).c_str());
   }
 }
 
@@ -73,7 +73,13 @@ int main(int argc, char** argv) {
   CLI::App* health = app.add_subcommand("health", "Is the running instance ready? For container probes.");
   health->add_option("--config", config_file);
   CLI::App* version = app.add_subcommand("version", "Print the version.");
-  CLI11_PARSE(app, argc, argv);
+  app.set_version_flag("--version", "outrigger " OUTRIGGER_VERSION);
+  app.failure_message(CLI::FailureMessage::help);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the argument library's way; 2 is the usual code for wrong usage
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   if (*version) {
     std::puts("outrigger " OUTRIGGER_VERSION);

@@ -34,6 +34,16 @@ http::Acceptor::ErrorBody AdminDoor::on_refused(ErrorCode code) {
   return {"application/json", providers::error_body(chat::Endpoint::other, code)};
 }
 
+// A name that only this machine answers to: a page of another site cannot make a browser send it (DNS rebinding).
+bool is_local_host(std::string_view host) {
+  if (host.empty()) return true;  // HTTP/1.0
+  const std::size_t colon = host.starts_with('[') ? host.find("]:") : host.rfind(':');
+  std::string name(host.substr(0, colon == std::string_view::npos ? host.size() : colon));
+  std::erase(name, '[');
+  std::erase(name, ']');
+  return io::is_loopback({.host = name, .port = 0, .is_unix = false});
+}
+
 bool AdminDoor::may_enter(const http::RequestHead& request, std::string_view path) const {
   if (path == "/healthz" || path == "/readyz" || path == "/metrics") return true;
   if (const auto origin = request.headers.get("origin")) {
@@ -41,7 +51,7 @@ bool AdminDoor::may_enter(const http::RequestHead& request, std::string_view pat
     const std::string_view authority = scheme == std::string_view::npos ? *origin : origin->substr(scheme + 3);
     if (authority != request.headers.get("host").value_or("")) return false;
   }
-  if (open_) return true;
+  if (open_) return is_local_host(request.headers.get("host").value_or(""));
   if (token_.empty()) return false;
   const std::string_view presented =
       request.headers.get("x-outrigger-admin-token").value_or(proxy::presented_key(request.headers));

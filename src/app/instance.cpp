@@ -144,7 +144,9 @@ void Instance::drain() {
   llm_server_.when_idle([this] { end(0); });
   drain_limit_ = parts_.world.loop.after(config_->drain, [this] {
     parts_.log.warning(fmt::format("the drain time is over: {} connections are cut", llm_server_.connections()));
-    end(0);
+    // Whoever waits is told, inside the stream if need be; the next turn of the loop is the last.
+    door_.fills().abandon_all(ErrorCode::draining);
+    drain_limit_ = parts_.world.loop.after(k_last_words, [this] { end(0); });
   });
 }
 

@@ -56,6 +56,8 @@ class Instance {
  private:
   // How long the first answer of Redis is waited for before serving without it.
   static constexpr Duration k_secret_wait = 500ms;
+  // How long the last error messages may take to leave.
+  static constexpr Duration k_last_words = 50ms;
 
   void declare_gauges();
   bool open_admin_door();

@@ -91,6 +91,7 @@ class Acceptor {
   struct ErrorBody {
     std::string content_type;
     std::string body;
+    Headers headers{};  // further ones
   };
   virtual ErrorBody on_refused(ErrorCode code) = 0;
 };

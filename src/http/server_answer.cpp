@@ -155,7 +155,8 @@ void ServerConn::write_refusal(ErrorCode code) {
   const Acceptor::ErrorBody error = shared_.acceptor.on_refused(code);
   ResponseHead head;
   head.status = traits(code).status;
-  head.headers.add("Content-Type", error.content_type);
+  head.headers = error.headers;
+  head.headers.set("Content-Type", error.content_type);
   Framing framing;
   framing.content_length = error.body.size();
   framing.connection = "close";

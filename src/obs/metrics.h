@@ -59,7 +59,7 @@ class Histogram {
 // together into one series whose labels are all "other".
 class Registry {
  public:
-  static constexpr std::size_t k_max_series = 500;
+  static constexpr std::size_t k_max_series = 2000;
 
   Registry();
   ~Registry();

@@ -51,28 +51,28 @@ Attempt::Attempt(io::Loop& loop, http::Client& client, const Target& target, con
 void Attempt::read_body(bool on) {
   if (on == reading_) return;
   reading_ = on;
-  last_piece_ = loop_.now();
+  if (last_progress_ != MonoTime{}) last_progress_ = loop_.now();
   call_->read_body(on);
 }
 
 void Attempt::on_head(http::ResponseHead head) { handler_.on_attempt_head(std::move(head)); }
 
-void Attempt::on_body(const Bytes& data) {
-  const bool first = last_piece_ == MonoTime{};
-  last_piece_ = loop_.now();
-  if (first && streamed_answer_) {
-    progress_.cancel();
-    if (limits_.between_tokens) watch_for_stall();
-  }
-  handler_.on_attempt_body(data);
+void Attempt::on_body(const Bytes& data) { handler_.on_attempt_body(data); }
+
+void Attempt::note_progress() {
+  const bool first = last_progress_ == MonoTime{};
+  last_progress_ = loop_.now();
+  if (!first || !streamed_answer_) return;
+  progress_.cancel();
+  if (limits_.between_tokens) watch_for_stall();
 }
 
-// One timer for the whole stream instead of one per piece: when it rings, it looks how long the last piece is ago.
+// One timer for the whole stream instead of one per piece: when it rings, it looks how long the last token is ago.
 void Attempt::watch_for_stall() {
-  const MonoTime due = last_piece_ + *limits_.between_tokens;
+  const MonoTime due = last_progress_ + *limits_.between_tokens;
   progress_ = loop_.at(due, [this] {
-    if (!reading_) last_piece_ = loop_.now();
-    if (loop_.now() - last_piece_ >= *limits_.between_tokens) {
+    if (!reading_) last_progress_ = loop_.now();
+    if (loop_.now() - last_progress_ >= *limits_.between_tokens) {
       give_up(ErrorCode::stall_timeout);
     } else {
       watch_for_stall();

@@ -3,8 +3,9 @@
 //   connecting/sending ──head──► answering ──end──► over
 //          └───────── error or a time limit ───────┘
 //
-// Clocks: `first_token` from the start to the first byte of the body (streams only: a blocking answer comes as a whole),
-// `between_tokens` from one piece of the body to the next, `total` for everything. The connection's own limit is the pool's.
+// Clocks: `first_token` from the start to the first token (streams only: a blocking answer comes as a whole), `between_tokens`
+// from one to the next, `total` for everything. Whoever reads the answer says what a token is (note_progress): keep-alive
+// comments are none. The connection's own limit is the pool's.
 #pragma once
 
 #include <memory>
@@ -54,6 +55,8 @@ class Attempt final : private http::CallHandler {
   void write_body(const Bytes& data) { call_->write_body(data); }
   void end_body() { call_->end_body(); }
   [[nodiscard]] std::size_t unsent() const { return call_->unsent(); }
+  // A token has come (or a byte, where tokens cannot be told): the clocks of a stream begin anew.
+  void note_progress();
   // Off: the clocks between tokens stand still, for then it is the reader who is slow.
   void read_body(bool on);
 
@@ -71,7 +74,7 @@ class Attempt final : private http::CallHandler {
   AttemptHandler& handler_;
   bool streamed_answer_;
   bool reading_ = true;
-  MonoTime last_piece_{};
+  MonoTime last_progress_{};
   io::Timer total_;
   io::Timer progress_;  // first_token, then between_tokens
   std::unique_ptr<http::Call> call_;

@@ -56,6 +56,14 @@ std::string EmbeddingBatch::render(UsagePolicy usage, std::string_view model) co
   return providers::render_embeddings(answer);
 }
 
+const cache::Entry& EmbeddingBatch::oldest() const {
+  const cache::Entry* oldest = elements_.front().entry.get();
+  for (const Element& element : elements_) {
+    if (element.entry->meta().stored_at < oldest->meta().stored_at) oldest = element.entry.get();
+  }
+  return *oldest;
+}
+
 std::uint64_t EmbeddingBatch::tokens() const {
   std::uint64_t sum = 0;
   for (const Element& element : elements_) sum += element.entry->meta().prompt_tokens;

@@ -43,6 +43,8 @@ class EmbeddingBatch {
   // The whole answer; complete() must hold.
   [[nodiscard]] std::string render(UsagePolicy usage, std::string_view model) const;
   [[nodiscard]] std::uint64_t tokens() const;
+  // The oldest of its entries; complete() must hold.
+  [[nodiscard]] const cache::Entry& oldest() const;
 
  private:
   std::string body_;

@@ -217,7 +217,7 @@ void Fill::on_attempt_end() {
     if (state_ == State::calling) return;
   } else if (reader_) {
     judge_answer();
-    if (state_ == State::failed) return;
+    if (state_ == State::failed || state_ == State::complete) return;  // complete: with a stale answer
   }
   owner_.metrics_.count_attempt(order_.served_by, head_.status < 400 ? "ok" : "status_" + std::to_string(head_.status));
   enter(State::complete);

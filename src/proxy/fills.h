@@ -35,6 +35,8 @@ class Fills {
   [[nodiscard]] std::size_t recorded_bytes() const { return recorded_bytes_; }
   [[nodiscard]] bool may_record() const { return recorded_bytes_ < k_recording_budget; }
   void forbid_storing();
+  // Ends all of them: the process does.
+  void abandon_all(ErrorCode code);
 
  private:
   friend class Fill;

@@ -44,7 +44,10 @@ void Flow::begin() {
   bypass_ = destination_.place.endpoint != chat::Endpoint::other && request.headers.get("content-encoding")
                 ? chat::BypassReason::encoded_body
                 : chat::BypassReason::endpoint;
-  if (client_ != nullptr && !client_->models.empty() && request.method != "GET") return answer_error(ErrorCode::forbidden);
+  if (client_ != nullptr && !client_->models.empty() && request.method != "GET") {
+    bypass_ = chat::BypassReason::refused;
+    return answer_error(ErrorCode::forbidden);
+  }
   streams_body_ = request.chunked || request.content_length.value_or(0) > k_replay_max;
   if (streams_body_) pass_through(true);
 }
@@ -113,7 +116,10 @@ void Flow::decide(chat::Request request) {
     bool allowed = false;
     for (const std::string& pattern : client_->models)
       allowed = allowed || config::glob_matches(pattern, judgement_.request.model);
-    if (!allowed) return answer_error(ErrorCode::forbidden);
+    if (!allowed) {
+      bypass_ = chat::BypassReason::refused;
+      return answer_error(ErrorCode::forbidden);
+    }
   }
   if (judgement_.bypass) return bypass(*judgement_.bypass);
   if (judgement_.request.endpoint == chat::Endpoint::embeddings) return answer_embeddings();
@@ -182,7 +188,8 @@ void Flow::answer_embeddings() {
   auto batch = std::make_unique<EmbeddingBatch>(body_, std::move(elements));
   if (all_known && may_serve) {
     usage_.prompt_tokens = batch->tokens();
-    serve_assembled(Bytes::copy(batch->render(judgement_.policy->usage, judgement_.request.model)), CacheResult::hit);
+    serve_assembled(*batch, Bytes::copy(batch->render(judgement_.policy->usage, judgement_.request.model)),
+                    CacheResult::hit);
     return;
   }
   if (all_known) result_ = CacheResult::observe;
@@ -219,7 +226,8 @@ FillOrder Flow::order_for(bool storing) const {
   if (judgement_.model != nullptr) order.limits = judgement_.model->timeout;
   if (const auto asked = exchange_.request().headers.get("x-outrigger-timeout")) {
     std::string hint;
-    if (const auto limit = config::parse_duration(*asked, hint)) order.limits.total = std::min(order.limits.total, *limit);
+    const auto limit = config::parse_duration(*asked, hint);
+    if (limit && *limit > Duration::zero()) order.limits.total = std::min(order.limits.total, *limit);
   }
   order.request.head = outgoing_head(exchange_.request(), destination_, door_.next_key());
   order.request.body = Bytes::copy(body_);

@@ -71,7 +71,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void leave_fill();
 
   void serve_entry(const cache::EntryPtr& entry, CacheResult result);
-  void serve_assembled(const Bytes& body, CacheResult result);
+  void serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result);
   void serve_converted();
   void serve_held();
   void begin_relay();

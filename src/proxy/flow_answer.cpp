@@ -71,13 +71,13 @@ void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   finish(Outcome::ok);
 }
 
-void Flow::serve_assembled(const Bytes& body, CacheResult result) {
+void Flow::serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result) {
   result_ = result;
   if (result == CacheResult::hit) book_saving(usage_);
   status_ = 200;
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();
-  exchange_.respond_rendered(rendered_head(k_json, nullptr), body);
+  exchange_.respond_rendered(rendered_head(k_json, &batch.oldest()), body);
   finish(Outcome::ok);
 }
 
@@ -161,11 +161,14 @@ http::ResponseHead Flow::answer_head() const {
     head.headers = from.headers;
     http::remove_hop_by_hop(head.headers);
     head.headers.remove("content-length");
+    head.headers.remove("age");  // ours to say, and only on a hit
   } else {
     for (const std::string_view field : {"content-type", "content-encoding", "retry-after", "retry-after-ms"}) {
       if (const auto value = from.headers.get(field)) head.headers.add(field, *value);
     }
   }
+  // A final answer: the SDKs would multiply the attempts.
+  if (head.status >= 400) head.headers.set("x-should-retry", "false");
   add_own_headers(head.headers);
   return head;
 }
@@ -174,7 +177,9 @@ void Flow::begin_relay() {
   if (leads_ && fill_->would_have_hit()) result_ = CacheResult::observe;
   const http::ResponseHead& from = fill_->head();
   http::BodyLength length = http::BodyLength::streamed();
-  if (mode_ == Mode::relay && from.content_length && !from.chunked) length = http::BodyLength::known(*from.content_length);
+  // A stream keeps no announced length: an error event of ours may have to follow.
+  const bool keeps_length = mode_ == Mode::relay && from.content_length && !from.chunked && !fill_->answered_as_stream();
+  if (keeps_length) length = http::BodyLength::known(*from.content_length);
   status_ = from.status;
   first_byte_ = door_.world().loop.now();
   exchange_.respond(answer_head(), length);
@@ -253,8 +258,9 @@ void Flow::on_fill_ended() {
 void Flow::serve_held() {
   if (fill_->assembled()) {
     const bool paid = fill_->attempts() > 0;
-    if (!paid && fill_->order().batch) usage_.prompt_tokens = fill_->order().batch->tokens();
-    return serve_assembled(*fill_->assembled(), paid ? result_ : CacheResult::hit);
+    const EmbeddingBatch& batch = *fill_->order().batch;
+    if (!paid) usage_.prompt_tokens = batch.tokens();
+    return serve_assembled(batch, *fill_->assembled(), paid ? result_ : CacheResult::hit);
   }
   if (leads_ && fill_->would_have_hit()) result_ = CacheResult::observe;
   if (result_ == CacheResult::coalesced) book_shared();
@@ -333,7 +339,10 @@ void Flow::answer_error(ErrorCode code) {
     head.headers.add("retry-after-ms", "1000");
   }
   add_own_headers(head.headers);
-  const Bytes body = Bytes::copy(providers::error_body(destination_.place.endpoint, code));
+  // The provider's own words, where there are some, else ours.
+  const bool has_payload = fill_ != nullptr && fill_->error_payload();
+  const Bytes body =
+      has_payload ? *fill_->error_payload() : Bytes::copy(providers::error_body(destination_.place.endpoint, code));
   status_ = error.status;
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();

@@ -56,9 +56,10 @@ Steering steering(const http::Headers& headers) {
 }
 
 std::string credential_of(const http::Headers& headers) {
-  std::string credential(presented_key(headers));
-  for (const std::string_view name : {"openai-organization", "openai-project"}) {
-    if (const auto value = headers.get(name)) {
+  std::string credential;
+  for (const std::string_view name :
+       {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "openai-organization", "openai-project"}) {
+    if (const auto value = headers.joined(name)) {
       credential += '\n';
       credential += name;
       credential += '=';

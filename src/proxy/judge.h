@@ -32,7 +32,7 @@ struct Judgement {
   chat::Key key{};
 };
 
-// What identifies the caller at the upstream: credential, organisation, project.
+// Everything that may identify the caller at the upstream: every credential header that is passed on, organisation, project.
 std::string credential_of(const http::Headers& headers);
 
 // Can this request have a body that is worth reading as a whole?

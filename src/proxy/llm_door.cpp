@@ -24,14 +24,20 @@ std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& excha
 
 http::Acceptor::ErrorBody LlmDoor::on_refused(ErrorCode code) {
   metrics_.of_model("").requests[static_cast<std::size_t>(Outcome::client_error)]->add();
-  if (!logs_access()) return {"application/json", providers::error_body(chat::Endpoint::other, code)};
-  obs::AccessRecord record;
-  record.time = world_.loop.wall_now();
-  record.door = "llm";
-  record.status = traits(code).status;
-  record.error = traits(code).name;
-  log_access(record);
-  return {"application/json", providers::error_body(chat::Endpoint::other, code)};
+  const std::string request_id = new_request_id();
+  if (logs_access()) {
+    obs::AccessRecord record;
+    record.time = world_.loop.wall_now();
+    record.request_id = request_id;
+    record.door = "llm";
+    record.status = traits(code).status;
+    record.error = traits(code).name;
+    log_access(record);
+  }
+  ErrorBody answer{"application/json", providers::error_body(chat::Endpoint::other, code)};
+  answer.headers.add("x-should-retry", "false");
+  answer.headers.add("x-outrigger-request-id", request_id);
+  return answer;
 }
 
 std::string LlmDoor::new_request_id() {

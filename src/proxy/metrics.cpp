@@ -27,7 +27,8 @@ obs::Registry& declare(obs::Registry& registry) {
 // Label values come from clients: long ones are cut.
 std::string_view label(std::string_view model) { return model.substr(0, 100); }
 
-constexpr std::size_t k_models_max = 400;
+// Later models and targets fall together: only that label is lost, and the families stay below obs::Registry's bound.
+constexpr std::size_t k_models_max = 150;
 
 }  // namespace
 
@@ -62,18 +63,25 @@ void Metrics::count_not_stored(chat::NoStoreReason reason) {
   registry_.counter("outrigger_cache_not_stored_total", {{"reason", chat::name(reason)}}).add();
 }
 
+std::string_view Metrics::bounded(std::string_view target) {
+  const std::string_view cut = label(target);
+  if (targets_.contains(cut)) return cut;
+  if (targets_.size() >= k_models_max) return "other";
+  return *targets_.emplace(cut).first;
+}
+
 void Metrics::count_attempt(std::string_view target, std::string_view outcome) {
-  registry_.counter("outrigger_attempts_total", {{"target", label(target)}, {"outcome", outcome}}).add();
+  registry_.counter("outrigger_attempts_total", {{"target", bounded(target)}, {"outcome", outcome}}).add();
 }
 
 void Metrics::observe_first_token(std::string_view target, Duration time) {
-  registry_.histogram("outrigger_first_token_seconds", {{"target", label(target)}}).observe(seconds(time));
+  registry_.histogram("outrigger_first_token_seconds", {{"target", bounded(target)}}).observe(seconds(time));
 }
 
 void Metrics::count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion) {
-  registry_.counter("outrigger_tokens_total", {{"target", label(target)}, {"direction", "input"}})
+  registry_.counter("outrigger_tokens_total", {{"target", bounded(target)}, {"direction", "input"}})
       .add(static_cast<double>(prompt));
-  registry_.counter("outrigger_tokens_total", {{"target", label(target)}, {"direction", "output"}})
+  registry_.counter("outrigger_tokens_total", {{"target", bounded(target)}, {"direction", "output"}})
       .add(static_cast<double>(completion));
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -51,9 +52,13 @@ class Metrics {
   obs::Savings& savings() { return savings_; }
 
  private:
+  // The label for a target: itself, or "other" when there are too many.
+  std::string_view bounded(std::string_view target);
+
   obs::Registry& registry_;
   obs::Savings savings_;
   std::map<std::string, PerModel, std::less<>> models_;
+  std::set<std::string, std::less<>> targets_;
   obs::Histogram& overhead_;
 };
 
