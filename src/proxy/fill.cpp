@@ -78,12 +78,16 @@ void Fill::start() {
       owner_.store_.find_later(std::move(wanted), [this](cache::Store::Found found) { on_looked_up(std::move(found)); });
 }
 
+bool Fill::is_servable(const cache::Entry& entry, WallTime now) const {
+  return entry.fresh(now) && (!order_.max_age || entry.age(now) <= *order_.max_age);
+}
+
 void Fill::on_looked_up(cache::Store::Found found) {
   lookup_.reset();
   const WallTime now = owner_.world_.loop.wall_now();
   if (order_.batch) {
     for (cache::EntryPtr& entry : found) {
-      if (entry != nullptr && !entry->fresh(now)) entry = nullptr;
+      if (entry != nullptr && !is_servable(*entry, now)) entry = nullptr;
     }
     order_.batch->learn(order_.batch->unknown(), found);
     if (order_.batch->complete() && order_.serve_found) {
@@ -91,8 +95,7 @@ void Fill::on_looked_up(cache::Store::Found found) {
       return;
     }
   } else if (const cache::EntryPtr& entry = found.front(); entry != nullptr) {
-    const bool young = !order_.max_age || entry->age(now) <= *order_.max_age;
-    if (entry->fresh(now) && young) {
+    if (is_servable(*entry, now)) {
       would_have_hit_ = true;
       if (order_.serve_found) {
         found_ = entry;
@@ -173,8 +176,7 @@ void Fill::on_attempt_body(const Bytes& data) {
   recording_.append(data);
   if (reader_) reader_->feed(data.view());
   note_progress();
-  limit_recording();
-  if (attempt_ == nullptr) return;
+  if (!limit_recording()) return;
   if (state_ == State::calling) {
     if (!reader_) return begin_answering();
     const auto& events = reader_->events();
@@ -188,17 +190,21 @@ void Fill::on_attempt_body(const Bytes& data) {
   notify();
 }
 
-void Fill::limit_recording() {
+// False: the answer is of no use and another one has been asked for.
+bool Fill::limit_recording() {
   const std::uint64_t most = order_.batch ? k_batch_max : order_.storing ? order_.storing->max_entry : k_unstored_max;
-  if (recording_.end() <= most || (!reader_ && !kept_whole_)) return;
-  refuse_storing(chat::NoStoreReason::too_large);
-  if (order_.batch && !order_.batch->is_whole(order_.batch->unknown())) {
-    ask_for_everything();
-    return;
+  if (recording_.end() > most && kept_whole_) {
+    refuse_storing(chat::NoStoreReason::too_large);
+    if (order_.batch && !order_.batch->is_whole(order_.batch->unknown())) {
+      ask_for_everything();
+      return false;
+    }
+    order_.batch.reset();
+    stop_keeping_whole();
   }
-  order_.batch.reset();
-  reader_.reset();
-  stop_keeping_whole();
+  // A stream is read on for those who want its usage chunk added or left out, but not without end.
+  if (!kept_whole_ && (!sse_ || recording_.end() > k_unstored_max)) reader_.reset();
+  return true;
 }
 
 // The parts of a batch cannot be put together: ask for all of it, as the client did, and pass the answer on as it comes.
@@ -216,8 +222,7 @@ void Fill::on_attempt_end() {
     accept_batch();
     if (state_ == State::calling) return;
   } else if (reader_) {
-    judge_answer();
-    if (state_ == State::failed || state_ == State::complete) return;  // complete: with a stale answer
+    if (!judge_answer()) return;
   }
   owner_.metrics_.count_attempt(order_.served_by, head_.status < 400 ? "ok" : "status_" + std::to_string(head_.status));
   enter(State::complete);
@@ -244,25 +249,28 @@ void Fill::accept_batch() {
   if (!whole) assembled_ = Bytes::copy(order_.batch->render(UsagePolicy::original, order_.storing->meta.model));
 }
 
-void Fill::judge_answer() {
+// False: what looked like an answer is a failure, and the Fill has ended with it (or with a stale answer).
+bool Fill::judge_answer() {
   auto verdict = reader_->finish();
   if (const auto used = reader_->usage())
     owner_.metrics_.count_tokens(order_.served_by, used->prompt_tokens, used->completion_tokens);
   if (verdict) {
     answer_ = std::move(*verdict);
-    if (order_.storing) store_answer(*answer_);
-    return;
+    if (order_.storing && !not_stored_) store_answer(*answer_);
+    return true;
   }
   const chat::NoStoreReason reason = verdict.error();
   if (reason == chat::NoStoreReason::error_in_answer && is_uncommitted()) {
-    return fail_with_payload(recording_.piece(0, recording_.end()).view());
+    fail_with_payload(recording_.piece(0, recording_.end()).view());
+    return false;
   }
   if (order_.storing && reason != chat::NoStoreReason::cut && reason != chat::NoStoreReason::error_in_answer) {
     owner_.remember_unstorable(order_.storing->key);
   }
   refuse_storing(reason);
-  if (sse_ && reason == chat::NoStoreReason::cut)
-    on_attempt_failed({ErrorCode::upstream_cut, "the stream ended before its end"});
+  if (!sse_ || reason != chat::NoStoreReason::cut) return true;
+  on_attempt_failed({ErrorCode::upstream_cut, "the stream ended before its end"});
+  return false;
 }
 
 void Fill::store_answer(const providers::Answer& answer) {

@@ -140,6 +140,7 @@ class Fill final : public AttemptHandler {
   // Nobody reads it any more. It may die after everything around it has died, so it keeps nothing that leads there.
   void let_go();
   void on_looked_up(cache::Store::Found found);
+  [[nodiscard]] bool is_servable(const cache::Entry& entry, WallTime now) const;
   void call_upstream();
   void on_attempt_head(http::ResponseHead head) override;
   void on_attempt_body(const Bytes& data) override;
@@ -156,8 +157,8 @@ class Fill final : public AttemptHandler {
   void complete_batch();
   void accept_batch();
   void ask_for_everything();
-  void limit_recording();
-  void judge_answer();
+  [[nodiscard]] bool limit_recording();
+  [[nodiscard]] bool judge_answer();
   void store_answer(const providers::Answer& answer);
   void enter(State next);
   void stop_keeping_whole();

@@ -110,6 +110,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::uint64_t position_ = 0;
   std::size_t next_event_ = 0;
   std::uint64_t token_events_ = 0;
+  Bytes like_;  // a token event of this stream, as the pattern for a usage event
   bool sent_usage_ = false;
   bool waiting_for_drain_ = false;
   io::Timer send_timer_;

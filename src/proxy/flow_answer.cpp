@@ -146,7 +146,8 @@ void Flow::choose_mode() {
     mode_ = Mode::convert;
   } else {
     const bool differs = fill_->order().include_usage != judgement_.request.include_usage;
-    mode_ = differs && fill_->events() != nullptr ? Mode::adapt : Mode::relay;
+    if (differs && fill_->events() == nullptr) return go_alone();
+    mode_ = differs ? Mode::adapt : Mode::relay;
   }
   if (mode_ == Mode::relay || mode_ == Mode::adapt) begin_relay();
 }
@@ -215,7 +216,9 @@ std::uint64_t Flow::write_events(std::uint64_t to) {
   // At least one event, or a large one would never pass.
   for (bool first = true; next_event_ < events.size() && (first || events[next_event_].end <= to); first = false) {
     const providers::Event& event = events[next_event_++];
-    if (event.kind == providers::EventKind::token) ++token_events_;
+    if (event.kind == providers::EventKind::token && token_events_++ == 0) {
+      like_ = fill_->recording().piece(at, event.end);
+    }
     if (event.kind == providers::EventKind::usage) sent_usage_ = true;
     if (event.kind == providers::EventKind::usage && !wanted) {
       flush(at);
@@ -224,8 +227,7 @@ std::uint64_t Flow::write_events(std::uint64_t to) {
       flush(at);
       from = at;
       // Nobody counted for us: the prompt by estimate, the answer by its pieces, which are about a token each.
-      send(Bytes::copy(providers::usage_event(judgement_.request.endpoint,
-                                              fill_->recording().piece(0, events.front().end).view(),
+      send(Bytes::copy(providers::usage_event(judgement_.request.endpoint, like_.view(),
                                               {judgement_.request.prompt_tokens, token_events_})));
       sent_usage_ = true;
     }
