@@ -89,8 +89,9 @@ void Fill::on_looked_up(cache::Store::Found found) {
     for (cache::EntryPtr& entry : found) {
       if (entry != nullptr && !is_servable(*entry, now)) entry = nullptr;
     }
-    order_.batch->learn(order_.batch->unknown(), found);
-    if (order_.batch->complete() && order_.serve_found) {
+    // Observing, nothing found may become part of the answer.
+    if (order_.serve_found) order_.batch->learn(order_.batch->unknown(), found);
+    if (order_.batch->complete()) {
       complete_batch();
       return;
     }
@@ -218,7 +219,7 @@ void Fill::ask_for_everything() {
 
 void Fill::on_attempt_end() {
   attempt_.reset();
-  if (order_.batch && head_.status == 200 && !not_stored_) {
+  if (order_.batch && head_.status == 200) {
     accept_batch();
     if (state_ == State::calling) return;
   } else if (reader_) {
@@ -231,6 +232,10 @@ void Fill::on_attempt_end() {
 void Fill::accept_batch() {
   const auto unknown = order_.batch->unknown();
   const bool whole = order_.batch->is_whole(unknown);
+  if (not_stored_) {
+    if (!whole) ask_for_everything();
+    return;
+  }
   cache::Meta meta = order_.storing->meta;
   meta.stored_at = owner_.world_.loop.wall_now();
   const Bytes body = recording_.piece(0, recording_.end());
@@ -358,12 +363,14 @@ void Fill::control_flow() {
     reader_.reset();
     return;
   }
-  if (pause == source_paused_ || attempt_ == nullptr) return;
-  source_paused_ = pause;
-  attempt_->read_body(!pause);
-  if (!pause) {
+  if (pause != source_paused_ && attempt_ != nullptr) {
+    source_paused_ = pause;
+    attempt_->read_body(!pause);
+  }
+  // Who is alone holds up nobody.
+  if (!source_paused_ || readers_.size() < 2) {
     patience_.cancel();
-  } else if (readers_.size() > 1) {
+  } else if (!patience_.pending()) {
     patience_ = owner_.world_.loop.after(k_patience, [this] { drop_slowest(); });
   }
 }

@@ -1,0 +1,312 @@
+// Hits, stale answers, steering, observing, embeddings; what is stored and what is not.
+#include <catch2/catch_test_macros.hpp>
+
+#include "unit/proxy/door_bench.h"
+
+namespace outrigger::proxy::test {
+namespace {
+
+std::string cache_of(const std::string& answer) { return field_of(answer, "x-outrigger-cache"); }
+
+TEST_CASE("an answer is a hit one millisecond before its time and a miss at it") {
+  for (const bool in_time : {true, false}) {
+    DoorBench b("[cache]\nttl = \"60s\"\n" + k_basic_config);
+    b.exchange({}, "a");
+    WallTime stored{};
+    b.store.visit_memory([&](const cache::Entry& entry) {
+      stored = entry.meta().stored_at;
+      return false;
+    });
+    auto second = sim::dial(b.world, DoorBench::k_door);
+    // To the beginning of a millisecond, so that the way to the door (0.2 ms) does not end in the next one.
+    b.world.loop.run_for(1ms - b.world.loop.now().time_since_epoch() % 1ms);
+    b.world.loop.set_wall(stored + 60s - (in_time ? 1ms : 0ms));
+    second->send(wire({}));
+    b.settle();
+    CHECK(b.asked.size() == (in_time ? 1 : 2));
+    CHECK((cache_of(second->received()) == "hit") == in_time);
+  }
+}
+
+TEST_CASE("a hit says its age, made no attempt, and has an id of its own") {
+  DoorBench b;
+  b.exchange({}, "a");
+  b.world.loop.run_for(7s);
+  const std::string one = b.ask({})->received();
+  const std::string two = b.ask({})->received();
+  CHECK(field_of(one, "Age") == "7");
+  CHECK(field_of(one, "x-outrigger-attempts") == "0");
+  CHECK(field_of(one, "x-outrigger-served-by") == "main:m");
+  CHECK(body_of(one) != body_of(two));
+  CHECK(body_of(one).find("\"content\":\"a\"") != std::string::npos);
+}
+
+TEST_CASE("every form of an answer is served from any stored one") {
+  for (const bool stored_streamed : {false, true}) {
+    DoorBench b;
+    b.exchange({.stream = stored_streamed}, "Hello");
+    for (const bool stream : {false, true}) {
+      for (const bool usage : {false, true}) {
+        if (usage && !stream) continue;
+        CAPTURE(stored_streamed, stream, usage);
+        const std::string answer = b.ask({.stream = stream, .usage = usage})->received();
+        REQUIRE(cache_of(answer) == "hit");
+        const std::string body = body_of(answer);
+        CHECK(body.find("\"content\":\"Hello\"") != std::string::npos);
+        CHECK((body.find("\"usage\"") != std::string::npos) == (!stream || usage));
+        CHECK(body.ends_with(k_done) == stream);
+      }
+    }
+    CHECK(b.asked.size() == 1);
+  }
+}
+
+TEST_CASE("max-age takes a stored answer that is young enough only") {
+  DoorBench b;
+  b.exchange({}, "a");
+  b.world.loop.run_for(5s);
+  CHECK(cache_of(b.ask({.fields = "Cache-Control: max-age=6\r\n"})->received()) == "hit");
+  b.world.loop.run_for(2s);
+  const auto young = b.ask({.fields = "Cache-Control: max-age=6\r\n"});
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(answer_json("b"));
+  b.settle();
+  CHECK(cache_of(young->received()) == "miss");
+  // And the new answer took the place of the old one.
+  CHECK(body_of(b.ask({})->received()).find("\"content\":\"b\"") != std::string::npos);
+}
+
+TEST_CASE("no-cache fetches anew and keeps the answer, no-store keeps nothing") {
+  DoorBench b;
+  b.exchange({}, "a");
+  b.exchange({.fields = "Cache-Control: no-store\r\n"}, "secret");
+  CHECK(body_of(b.ask({})->received()).find("\"content\":\"a\"") != std::string::npos);
+  b.exchange({.fields = "Cache-Control: no-cache\r\n"}, "b");
+  CHECK(body_of(b.ask({})->received()).find("\"content\":\"b\"") != std::string::npos);
+  CHECK(b.asked.size() == 3);
+}
+
+TEST_CASE("a stale answer stands in for every kind of failure, marked as such") {
+  struct Case {
+    std::string_view name, raw;
+  };
+  for (const Case& c :
+       {Case{"closed", ""}, Case{"503", "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"},
+        Case{"429", "HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n"},
+        Case{"529", "HTTP/1.1 529 X\r\nContent-Length: 0\r\n\r\n"}, Case{"not HTTP", "SSH-2.0-OpenSSH\r\n\r\n"},
+        Case{"cut", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"choices\":"}}) {
+    CAPTURE(c.name);
+    DoorBench b("[cache]\nttl = \"10s\"\nstale_if_error = \"20s\"\n" + k_basic_config);
+    b.exchange({}, "old");
+    b.world.loop.run_for(11s);
+    const auto peer = b.ask({});
+    REQUIRE(b.asked.size() == 2);
+    b.upstream.stop();
+    b.last().send(c.raw);
+    b.settle();
+    b.last().peer->close();
+    b.settle();
+    CHECK(cache_of(peer->received()) == "stale");
+    CHECK(field_of(peer->received(), "Age") == "11");
+    CHECK(body_of(peer->received()).find("\"content\":\"old\"") != std::string::npos);
+    CHECK(is_whole(peer->received()));
+  }
+}
+
+TEST_CASE("a stale answer is too old at the end of its time, and never beats an error of the request itself") {
+  DoorBench b("[cache]\nttl = \"10s\"\nstale_if_error = \"20s\"\n" + k_basic_config);
+  b.exchange({}, "old");
+  b.world.loop.run_for(11s);
+  const auto bad = b.ask({});
+  b.last().answer(R"({"error":{"message":"no"}})", 400);
+  b.settle();
+  CHECK(bad->received().starts_with("HTTP/1.1 400"));
+  b.world.loop.run_for(20s);
+  const auto late = b.ask({});
+  b.upstream.stop();
+  b.last().peer->close();
+  b.settle();
+  CHECK(late->received().starts_with("HTTP/1.1 502"));
+}
+
+TEST_CASE("observing serves nothing and says what would have been a hit") {
+  for (const bool with_redis : {false, true}) {
+    DoorBench b("[cache]\nmode = \"observe\"\n" + k_basic_config, with_redis);
+    CHECK(cache_of(b.exchange({}, "a")) == "miss");
+    b.settle();
+    const std::string second = b.exchange({}, "b");
+    CHECK(cache_of(second) == "observe");
+    CHECK(body_of(second) == answer_json("b"));
+    const auto one = b.ask({.text = "new"});
+    const auto two = b.ask({.text = "new"});
+    CHECK(b.asked.size() == 4);
+  }
+}
+
+TEST_CASE("observing embeddings asks for every text, whatever Redis knows") {
+  DoorBench b("[cache]\nmode = \"observe\"\n" + k_basic_config, true, 8192);
+  const std::string answer =
+      R"({"object":"list","data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[2]}],"model":"m","usage":{"prompt_tokens":4,"total_tokens":4}})";
+  const std::string question = post({.path = "/v1/embeddings"}, R"({"model":"m","input":["a","b"]})");
+  const auto first = b.send(question);
+  b.last().answer(answer);
+  b.settle();
+  b.push_out();
+  const std::size_t before = b.asked.size();
+  const auto second = b.send(question);
+  REQUIRE(b.asked.size() == before + 1);
+  CHECK(b.last().body.find("[\"a\",\"b\"]") != std::string::npos);
+  b.last().answer(answer);
+  b.settle();
+  CHECK(body_of(second->received()) == answer);
+}
+
+std::string embeddings_of(std::string_view numbers) {
+  std::string data;
+  int index = 0;
+  for (const char c : numbers) {
+    data +=
+        fmt::format("{}{{\"object\":\"embedding\",\"index\":{},\"embedding\":[{}]}}", data.empty() ? "" : ",", index++, c);
+  }
+  return "{\"object\":\"list\",\"data\":[" + data + "],\"model\":\"m\",\"usage\":{\"prompt_tokens\":4,\"total_tokens\":4}}";
+}
+
+std::string ask_embeddings(std::string_view letters) {
+  std::string input;
+  for (const char c : letters) input += fmt::format("{}\"{}\"", input.empty() ? "" : ",", c);
+  return post({.path = "/v1/embeddings"}, "{\"model\":\"m\",\"input\":[" + input + "]}");
+}
+
+TEST_CASE("of a batch only the new texts are asked for, and the answer has all of them in order") {
+  DoorBench b;
+  const auto first = b.send(ask_embeddings("ab"));
+  b.last().answer(embeddings_of("12"));
+  b.settle();
+  const auto second = b.send(ask_embeddings("cbad"));
+  REQUIRE(b.asked.size() == 2);
+  CHECK(b.last().body.find("[\"c\",\"d\"]") != std::string::npos);
+  b.last().answer(embeddings_of("34"));
+  b.settle();
+  const std::string body = body_of(second->received());
+  std::size_t at = 0;
+  for (const std::string_view number : {"[3]", "[2]", "[1]", "[4]"}) {
+    at = body.find(number, at);
+    CHECK(at != std::string::npos);
+  }
+  const auto third = b.send(ask_embeddings("dcba"));
+  CHECK(b.asked.size() == 2);
+  CHECK(cache_of(third->received()) == "hit");
+}
+
+TEST_CASE("when part of a batch gets no usable answer, all of it is asked for as the client did") {
+  struct Case {
+    std::string_view name, fields, body;
+  };
+  for (const Case& c : {Case{"too few", "Content-Type: application/json\r\n", R"({"data":[],"model":"m"})"},
+                        Case{"HTML", "Content-Type: text/html\r\n", "<html>"},
+                        Case{"gzip", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "\x1f\x8b"},
+                        Case{"an error", "Content-Type: application/json\r\n", R"({"error":{"message":"x"}})"}}) {
+    CAPTURE(c.name);
+    DoorBench b;
+    const auto first = b.send(ask_embeddings("ab"));
+    b.last().answer(embeddings_of("12"));
+    b.settle();
+    const auto second = b.send(ask_embeddings("bc"));
+    REQUIRE(b.asked.size() == 2);
+    b.last().answer(c.body, 200, c.fields);
+    b.settle();
+    REQUIRE(b.asked.size() == 3);
+    CHECK(b.last().body.find("[\"b\",\"c\"]") != std::string::npos);
+    b.last().answer(embeddings_of("78"));
+    b.settle();
+    CHECK(body_of(second->received()) == embeddings_of("78"));
+    CHECK(field_of(second->received(), "x-outrigger-attempts") == "2");
+  }
+}
+
+TEST_CASE("what is complete is stored and what is not is not, each with its reason") {
+  const auto with_reason = [](std::string_view reason, std::string_view text = "ab") {
+    return fmt::format(
+        R"({{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{}"}},"finish_reason":"{}"}}]}})", text,
+        reason);
+  };
+  struct Case {
+    std::string body, fields, reason{};
+    int status = 200;
+  };
+  const std::string k_json = "Content-Type: application/json\r\n";
+  for (const Case& c :
+       {Case{with_reason("stop"), k_json, ""}, Case{with_reason("length"), k_json, "length"},
+        Case{with_reason("content_filter"), k_json, "filtered"}, Case{with_reason("stop", ""), k_json, "empty"},
+        Case{"<html>", "Content-Type: text/html\r\n", "not_understood"}, Case{"{\"cut\":", k_json, "not_understood"},
+        Case{with_reason("stop"), k_json + "Content-Encoding: gzip\r\n", "not_understood"},
+        Case{with_reason("stop", std::string(2000, 'x')), k_json, "too_large"},
+        Case{with_reason("stop"), k_json, "error_status", 201},
+        Case{R"({"error":{"message":"x"}})", k_json, "error_status", 500}}) {
+    CAPTURE(c.body.substr(0, 90), c.reason);
+    DoorBench b("[cache]\nmax_entry = \"1KiB\"\n" + k_basic_config);
+    const auto peer = b.ask({});
+    b.last().answer(c.body, c.status, c.fields);
+    b.settle();
+    CHECK(body_of(peer->received()) == c.body);
+    CHECK(b.store.stats().entries == (c.reason.empty() ? 1 : 0));
+    if (!c.reason.empty()) CHECK(b.metric("outrigger_cache_not_stored_total{reason=\"" + c.reason + "\"}") == "1");
+  }
+}
+
+TEST_CASE("what was asked before a purge is not stored after it") {
+  DoorBench b;
+  const auto peer = b.ask({});
+  b.door.fills().forbid_storing();
+  b.last().answer(answer_json("a"));
+  b.settle();
+  CHECK(body_of(peer->received()) == answer_json("a"));
+  CHECK(b.store.stats().entries == 0);
+}
+
+TEST_CASE("what is not understood passes through as it is, both ways") {
+  DoorBench b;
+  const auto upload =
+      b.send("POST /v1/files?x=1 HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n4\r\nwiki\r\n");
+  REQUIRE(b.asked.size() == 1);
+  CHECK(b.last().head.starts_with("POST /v1/files?x=1 HTTP/1.1"));
+  CHECK(field_of(b.last().head, "X-A") == "b");
+  upload->send("5\r\npedia\r\n0\r\n\r\n");
+  b.settle();
+  CHECK(b.last().body.ends_with("0\r\n\r\n"));
+  CHECK(b.last().body.find("wiki") != std::string::npos);
+  CHECK(b.last().body.find("pedia") != std::string::npos);
+  b.last().answer("thanks", 201, "Content-Type: text/plain\r\nX-Own: 1\r\n");
+  b.settle();
+  CHECK(upload->received().starts_with("HTTP/1.1 201"));
+  CHECK(body_of(upload->received()) == "thanks");
+  CHECK(field_of(upload->received(), "X-Own") == "1");
+  CHECK(cache_of(upload->received()) == "bypass; reason=endpoint");
+}
+
+TEST_CASE("broken JSON reaches the provider, whose own error is the answer") {
+  DoorBench b;
+  const auto peer = b.send(post({}, "{\"model\":"));
+  REQUIRE(b.asked.size() == 1);
+  CHECK(b.last().body == "{\"model\":");
+  b.last().answer(R"({"error":{"message":"parse it yourself"}})", 400);
+  b.settle();
+  CHECK(body_of(peer->received()) == R"({"error":{"message":"parse it yourself"}})");
+  CHECK(cache_of(peer->received()) == "bypass; reason=not_json");
+}
+
+TEST_CASE("every request stands in the access log once, also one whose client leaves") {
+  DoorBench b;
+  b.exchange({}, "a");
+  b.ask({});
+  auto leaver = b.ask({.text = "b"});
+  leaver->close();
+  b.settle();
+  REQUIRE(b.log.lines.size() == 3);
+  CHECK(b.log.lines[0].find("\"cache\":\"miss\"") != std::string::npos);
+  CHECK(b.log.lines[1].find("\"cache\":\"hit\"") != std::string::npos);
+  CHECK(b.log.lines[2].find("\"error\":\"client_gone\"") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace outrigger::proxy::test
