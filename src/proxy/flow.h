@@ -75,12 +75,14 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void serve_converted();
   void serve_held();
   void begin_relay();
+  [[nodiscard]] bool is_about_another() const;
   void choose_mode();
   void pump();
   [[nodiscard]] std::uint64_t write_events(std::uint64_t to);
   void on_fill_ended();
   void go_alone();
   void book_shared();
+  void watch_client();
   void on_client_stuck();
   [[nodiscard]] http::ResponseHead answer_head() const;
 
@@ -112,6 +114,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::uint64_t token_events_ = 0;
   Bytes like_;  // a token event of this stream, as the pattern for a usage event
   bool sent_usage_ = false;
+  bool ends_event_ = true;  // what was relayed last ended with a blank line
   bool waiting_for_drain_ = false;
   io::Timer send_timer_;
 

@@ -118,6 +118,8 @@ void Flow::on_fill() {
       return;
     case Fill::State::complete:
       if (fill_->found() != nullptr) {
+        // What the one who asked for it may have can be too old for another.
+        if (!leads_ && !fill_->found_is_stale() && !is_servable(*fill_->found())) return go_alone();
         serve_entry(fill_->found(), fill_->found_is_stale() ? CacheResult::stale : CacheResult::hit);
         if (state_ != State::finished) go_alone();
         return;
@@ -129,10 +131,18 @@ void Flow::on_fill() {
     case Fill::State::answering:
       break;
   }
+  if (mode_ == Mode::undecided && is_about_another()) return go_alone();
   if (mode_ == Mode::undecided || (mode_ == Mode::hold && !fill_->kept_whole())) choose_mode();
   if (mode_ == Mode::convert && !fill_->kept_whole()) return go_alone();
   if (mode_ == Mode::relay || mode_ == Mode::adapt) pump();
   if (fill_ != nullptr && fill_->state() != Fill::State::answering) on_fill_ended();
+}
+
+// The upstream has refused the credential of the one who asked, and this client has one of its own.
+bool Flow::is_about_another() const {
+  if (leads_ || judgement_.policy->scope != Scope::global || !destination_.target->upstream->keys.empty()) return false;
+  const int status = fill_->head().status;
+  return status == 401 || status == 402 || status == 403;
 }
 
 void Flow::choose_mode() {
@@ -193,12 +203,14 @@ void Flow::pump() {
     if (mode_ == Mode::adapt && fill_->events() != nullptr) {
       position_ = write_events(to);
     } else {
-      send(fill_->recording().piece(position_, to));
+      const Bytes piece = fill_->recording().piece(position_, to);
+      ends_event_ = piece.view().ends_with("\n\n") || piece.view().ends_with("\n\r\n");
+      send(piece);
       position_ = to;
     }
     if (exchange_.unsent() > k_unsent_max) {
       waiting_for_drain_ = true;
-      send_timer_ = door_.world().loop.after(k_send_timeout, [this] { on_client_stuck(); });
+      watch_client();
     }
   }
   fill_->reader_advanced();
@@ -318,6 +330,14 @@ void Flow::on_drained() {
   on_fill();
 }
 
+// A client that takes something, however little, is alive.
+void Flow::watch_client() {
+  send_timer_ = door_.world().loop.after(k_send_timeout, [this, before = exchange_.unsent()] {
+    if (exchange_.unsent() < before) return watch_client();
+    on_client_stuck();
+  });
+}
+
 void Flow::on_client_stuck() {
   exchange_.abort();
   failed_ = true;
@@ -356,7 +376,9 @@ void Flow::fail_stream(ErrorCode code) {
   failed_ = true;
   error_ = code;
   // Dify and the SDKs take a stream that just ends for a finished answer: say that it is not.
-  if (fill_->answered_as_stream() && fill_->order().endpoint != chat::Endpoint::other) {
+  // Inside an event there is no place for another one; then the connection's end says it.
+  const bool between_events = fill_->events() != nullptr || ends_event_;
+  if (fill_->answered_as_stream() && fill_->order().endpoint != chat::Endpoint::other && between_events) {
     send(Bytes::copy(providers::error_event(fill_->order().endpoint, code)));
     exchange_.finish();
   } else {
