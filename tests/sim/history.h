@@ -78,7 +78,7 @@ struct Call {
   int status = 0;
   bool whole = false;  // all that HTTP wants was written
   Told told;
-  std::uint64_t body_hash = 0;
+  std::uint64_t body_hash = 0, body_size = 0;
 
   // May this answer be stored?
   [[nodiscard]] bool storable() const;

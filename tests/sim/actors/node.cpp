@@ -21,6 +21,7 @@ io::Address Node::llm_address(std::size_t number) { return {"outrigger-" + std::
 io::Address Node::admin_address(std::size_t number) { return {"127.0.0." + std::to_string(1 + number), 9090, false}; }
 
 void Node::start() {
+  settings.broken = false;  // whoever restarts it has mended the file first
   config::Loaded loaded = load();
   OR_CHECK(loaded.config != nullptr);
   over_ = false;

@@ -182,6 +182,7 @@ void Scribe::end_call() {
   call.status = answer_->status();
   call.whole = answer_->done();
   call.body_hash = hash_of(answer_->body());
+  call.body_size = answer_->body().size();
   if (call.kind == Kind::chat || call.kind == Kind::completion) {
     const bool streamed = answer_->header("content-type").starts_with("text/event-stream");
     call.told = streamed ? told_by_stream(answer_->body()) : told_by_body(answer_->body());

@@ -82,7 +82,12 @@ Told told_by_stream(std::string_view body) {
       data += line;
     }
   }
-  if (!body.empty() || !data.empty()) told.broken_event = true;
+  // The end mark is as good without the blank line that should follow.
+  if (body == "data: [DONE]" || data == "[DONE]") {
+    told.done = true;
+  } else if (!body.empty() || !data.empty()) {
+    told.broken_event = true;
+  }
   return told;
 }
 

@@ -12,8 +12,10 @@ constexpr Duration k_slack = 3s;
 
 std::string check_hit(const History& history, const Request& request, const Call& call, Duration ttl, Duration stale) {
   if (!call.storable()) {
-    return fmt::format("the answer {} should never have been stored ({}, finish reason \"{}\")", call.number,
-                       call.whole ? "whole" : "cut", call.told.finish_reason);
+    return fmt::format("the answer {} should never have been stored: {}, status {}, finish reason \"{}\"{}{}{}{}",
+                       call.number, call.whole ? "whole" : "cut", call.status, call.told.finish_reason,
+                       call.no_store ? ", no-store" : "", call.told.readable ? "" : ", unreadable",
+                       call.told.error ? ", an error" : "", call.told.broken_event ? ", a broken event" : "");
   }
   // A stale answer is better than none, also for who wanted a new one.
   if (request.no_store || (request.no_cache && request.cache == "hit")) return "the client did not want a stored answer";
