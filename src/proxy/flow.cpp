@@ -153,7 +153,12 @@ void Flow::pass_through(bool streamed) {
 bool Flow::is_servable(const cache::Entry& entry) const {
   const WallTime now = door_.world().loop.wall_now();
   if (judgement_.steering.no_cache || !entry.fresh(now)) return false;
-  return !judgement_.steering.max_age || entry.age(now) <= *judgement_.steering.max_age;
+  return !is_too_old(entry);
+}
+
+bool Flow::is_too_old(const cache::Entry& entry) const {
+  const std::optional<Duration> most = judgement_.steering.max_age;
+  return most && entry.age(door_.world().loop.wall_now()) > *most;
 }
 
 void Flow::answer_from_cache() {

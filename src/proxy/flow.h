@@ -65,6 +65,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void answer_from_cache();
   void answer_embeddings();
   [[nodiscard]] bool is_servable(const cache::Entry& entry) const;
+  [[nodiscard]] bool is_too_old(const cache::Entry& entry) const;  // for this client's max-age
   void join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> batch);
   [[nodiscard]] FillOrder order_for(bool storing) const;
   void follow(Fill& fill);
@@ -79,6 +80,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void choose_mode();
   void pump();
   [[nodiscard]] std::uint64_t write_events(std::uint64_t to);
+  void add_usage();
   void on_fill_ended();
   void go_alone();
   void book_shared();

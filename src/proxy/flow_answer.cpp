@@ -119,7 +119,7 @@ void Flow::on_fill() {
     case Fill::State::complete:
       if (fill_->found() != nullptr) {
         // What the one who asked for it may have can be too old for another.
-        if (!leads_ && !fill_->found_is_stale() && !is_servable(*fill_->found())) return go_alone();
+        if (!leads_ && !fill_->found_is_stale() && is_too_old(*fill_->found())) return go_alone();
         serve_entry(fill_->found(), fill_->found_is_stale() ? CacheResult::stale : CacheResult::hit);
         if (state_ != State::finished) go_alone();
         return;
@@ -200,9 +200,11 @@ void Flow::pump() {
   const std::uint64_t readable = fill_->readable();
   while (position_ < readable && !waiting_for_drain_) {
     const std::uint64_t to = std::min<std::uint64_t>(readable, position_ + k_unsent_max);
-    if (mode_ == Mode::adapt && fill_->events() != nullptr) {
+    if (mode_ == Mode::adapt && fill_->events() != nullptr && next_event_ < fill_->events()->size()) {
       position_ = write_events(to);
     } else {
+      // Adapting: what comes after the last event, such as an end mark without its blank line.
+      if (mode_ == Mode::adapt && fill_->events() != nullptr) add_usage();
       const Bytes piece = fill_->recording().piece(position_, to);
       ends_event_ = piece.view().ends_with("\n\n") || piece.view().ends_with("\n\r\n");
       send(piece);
@@ -238,15 +240,19 @@ std::uint64_t Flow::write_events(std::uint64_t to) {
     } else if (event.kind == providers::EventKind::done && wanted && !sent_usage_) {
       flush(at);
       from = at;
-      // Nobody counted for us: the prompt by estimate, the answer by its pieces, which are about a token each.
-      send(Bytes::copy(providers::usage_event(judgement_.request.endpoint, like_.view(),
-                                              {judgement_.request.prompt_tokens, token_events_})));
-      sent_usage_ = true;
+      add_usage();
     }
     at = event.end;
   }
   flush(at);
   return at;
+}
+
+// For who asked for usage where nobody counted: the prompt by estimate, the answer by its pieces, which are about a token each.
+void Flow::add_usage() {
+  if (!judgement_.request.include_usage || std::exchange(sent_usage_, true)) return;
+  send(Bytes::copy(
+      providers::usage_event(judgement_.request.endpoint, like_.view(), {judgement_.request.prompt_tokens, token_events_})));
 }
 
 void Flow::on_fill_ended() {
@@ -273,6 +279,7 @@ void Flow::serve_held() {
   if (fill_->assembled()) {
     const bool paid = fill_->attempts() > 0;
     const EmbeddingBatch& batch = *fill_->order().batch;
+    if (!leads_ && is_too_old(batch.oldest())) return go_alone();
     if (!paid) usage_.prompt_tokens = batch.tokens();
     return serve_assembled(batch, *fill_->assembled(), paid ? result_ : CacheResult::hit);
   }

@@ -198,6 +198,25 @@ TEST_CASE("of a batch only the new texts are asked for, and the answer has all o
   CHECK(cache_of(third->received()) == "hit");
 }
 
+TEST_CASE("a waiter's max-age holds for every text of a batch that somebody else asked for") {
+  DoorBench b;
+  const auto first = b.send(ask_embeddings("a"));
+  b.last().answer(embeddings_of("1"));
+  b.world.loop.run_for(10s);
+  const auto lead = b.send(ask_embeddings("ab"));
+  const auto fields =
+      post({.fields = "Cache-Control: max-age=5\r\n", .path = "/v1/embeddings"}, R"({"model":"m","input":["a","b"]})");
+  const auto waiter = b.send(fields);
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(embeddings_of("2"));
+  b.settle();
+  CHECK(body_of(lead->received()).find("[1]") != std::string::npos);
+  REQUIRE(b.asked.size() == 3);
+  b.last().answer(embeddings_of("78"));
+  b.settle();
+  CHECK(body_of(waiter->received()) == embeddings_of("78"));
+}
+
 TEST_CASE("when part of a batch gets no usable answer, all of it is asked for as the client did") {
   struct Case {
     std::string_view name, fields, body;

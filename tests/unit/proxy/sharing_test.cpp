@@ -165,6 +165,25 @@ TEST_CASE("who asked for usage gets it and who did not does not, whichever way t
   }
 }
 
+TEST_CASE("a stream whose end mark lacks its blank line is adapted all the same") {
+  for (const bool lead_usage : {true, false}) {
+    CAPTURE(lead_usage);
+    DoorBench b;
+    const auto lead = b.ask({.stream = true, .usage = lead_usage});
+    const auto other = b.ask({.stream = true, .usage = !lead_usage});
+    b.last().begin_stream();
+    b.last().chunk(event("Hello") + k_stop);
+    if (lead_usage) b.last().chunk(k_usage);
+    b.last().chunk("data: [DONE]");
+    b.last().end_stream();
+    b.settle();
+    const std::string body = body_of(other->received());
+    CHECK(is_whole(other->received()));
+    CHECK((body.find("\"usage\"") != std::string::npos) == !lead_usage);
+    CHECK(body.ends_with("data: [DONE]"));
+  }
+}
+
 TEST_CASE("an answer that cannot be converted is asked for again, for that client alone") {
   DoorBench b;
   const auto lead = b.ask({.stream = true});
