@@ -139,8 +139,8 @@ UNITS = {"us": 1e-3, "ms": 1, "s": 1000, "m": 60000}
 
 
 def milliseconds(text):
-    number, unit = re.match(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * UNITS[unit]
+    found = re.match(r"([\d.]+)(us|ms|s|m)", text)  # "-nan" when not one request was answered
+    return float(found.group(1)) * UNITS[found.group(2)] if found else float("nan")
 
 
 def load(port, script, pid, connections, seconds):
