@@ -18,14 +18,14 @@ constexpr Duration k_longest_ttl = 18s;
 constexpr Duration k_longest_stale = 40s;
 // Upstream connections are kept for 55 s, idle clients for 75 s: after it no link of the rough times is left.
 constexpr Duration k_settle = 80s;
-// The largest answer has some 20,000 pieces, 0.4 ms apart.
+// The largest answer has some 50,000 pieces, 0.15 ms apart.
 constexpr Duration k_calm_bound = 15s;
 constexpr Duration k_watch = 1s;
 
 class Stage {
  public:
   explicit Stage(const ScenarioPlan& plan) : plan_(plan), world_(plan.seed), rng_(world_.rng.fork()) {
-    world_.net.default_shape.latency = 100us * static_cast<std::int64_t>(1 + rng_.below(30));
+    world_.net.default_shape.latency = 100us * static_cast<std::int64_t>(1 + rng_.below(10));
     world_.net.default_shape.chunking = rng_.chance(0.8);
     const bool with_redis = rng_.chance(0.75);
     if (with_redis) redis_ = std::make_unique<SimRedis>(world_);
@@ -69,7 +69,7 @@ class Stage {
   }
 
   void rough() {
-    crowd_->start({.asking = {}, .per_second = 12});
+    crowd_->start({.asking = {}, .per_second = 9});
     operator_->start(3s, true);
     trouble_->start(6s);
     world_.loop.run_for(plan_.rough);

@@ -33,7 +33,10 @@ void ClientConn::ask(std::vector<Request*> requests) {
 
 void ClientConn::arm(const Request& request) {
   patience_timer_ = world_.loop.after(k_patience, [this] {
-    end_all(Request::End::impatient);
+    end(*queue_.front(), Request::End::impatient);
+    queue_.pop_front();
+    // What it had sent behind that one.
+    end_all(Request::End::left);
     over();
   });
   leave_timer_.cancel();
@@ -78,6 +81,7 @@ void ClientConn::on_data(std::string_view data) {
     }
     Request& request = *queue_.front();
     if (request.first_byte == MonoTime{}) request.first_byte = world_.loop.now();
+    request.last_byte = world_.loop.now();
     const std::size_t taken = answer_.feed(data);
     heard_ += taken;
     data.remove_prefix(taken);

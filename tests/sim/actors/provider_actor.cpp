@@ -11,7 +11,7 @@ sim_provider::Settings settings() {
   sim_provider::Settings settings;
   settings.mode = sim_provider::AnswerMode::echo;  // so that the mark of the question stands in the answer
   settings.first_token = 40ms;
-  settings.between_tokens = 400us;
+  settings.between_tokens = 150us;
   settings.dimensions = 4;
   settings.remember = 0;
   return settings;

@@ -7,6 +7,8 @@
 namespace outrigger::sim {
 namespace {
 
+// Total limits, clogs and stalls together are shorter.
+constexpr Duration k_silence_max = 100s;
 // The simulated model's.
 constexpr std::string_view k_refusal = "I cannot help with that.";
 
@@ -158,8 +160,8 @@ void check_answers(const History& history, Complaints& complaints) {
   for (const Request& request : history.requests) {
     std::string problem;
     if (request.end == Request::End::none) problem = "it has no end";
-    // Who reads slowly may be at it still.
-    if (request.end == Request::End::impatient && (request.read_pause == 0s || request.first_byte == MonoTime{})) {
+    // Who reads slowly, or over a wire that drips, may be at it still.
+    if (request.end == Request::End::impatient && request.ended - request.last_byte > k_silence_max) {
       problem = "it was not answered at all";
     }
     if (request.end == Request::End::whole) problem = check_whole(history, sent, request);
