@@ -51,6 +51,16 @@ const Model* Config::model_for(std::string_view model) const {
   return nullptr;
 }
 
+const TargetTraits* Config::traits_for(std::string_view upstream, std::string_view model) const {
+  for (const TargetTraits& traits : target_traits) {
+    const std::string_view name = traits.name;
+    const std::size_t colon = name.find(':');
+    if (name.substr(0, colon) != upstream) continue;
+    if (colon == std::string_view::npos || glob_matches(name.substr(colon + 1), model)) return &traits;
+  }
+  return nullptr;
+}
+
 std::string to_string(const Diagnostic& diagnostic) {
   std::string text = diagnostic.file;
   if (diagnostic.line != 0) text += fmt::format(":{}:{}", diagnostic.line, diagnostic.column);

@@ -127,33 +127,70 @@ struct Price {  // USD per million tokens
   double input = 0, output = 0;
 };
 
+// A provider's limits as its contract states them. Unset: only what its answers tell is known.
+struct Rate {
+  std::optional<std::uint64_t> requests_per_minute, tokens_per_minute;
+};
+
+struct Breaker {
+  std::uint32_t failures = 3;  // in a row
+  Duration open = 1s, max_open = 30s;
+};
+
+// Requests in flight to one target. At most one of the two is set; neither: no limit.
+struct Concurrency {
+  std::optional<std::uint32_t> fixed;
+  struct Adaptive {  // found between the two by how the target behaves
+    std::uint32_t min = 2, max = 64;
+  };
+  std::optional<Adaptive> adaptive;
+};
+
+// What waits for a place, or for a rate gate. What does not fit, or would wait longer, is refused.
+struct Queue {
+  std::uint32_t depth = 100;
+  Duration wait = 20s;
+};
+
+struct Retry {
+  double budget = 0.1;         // attempts beyond the first, per request
+  std::uint32_t attempts = 3;  // of one request in all, the first included
+};
+
+// A second attempt beside a first one that is slow.
+struct Hedge {
+  double budget = 0.02;    // hedges per request
+  double quantile = 0.95;  // of the time to the first token, after which the first one counts as slow
+};
+
 struct Model {
-  std::string name;  // a glob: `*` and `?`
-  std::vector<WeightedTarget> target;
-  std::vector<std::string> fallback;
-  std::optional<std::uint32_t> concurrency;
-  struct Queue {
-    std::uint32_t depth = 100;
-    Duration wait = 20s;
-  };
-  std::optional<Queue> queue;
-  struct Rate {
-    std::optional<std::uint64_t> requests_per_minute, tokens_per_minute;
-  };
-  std::optional<Rate> rate;
+  std::string name;                         // a glob: `*` and `?`
+  std::vector<WeightedTarget> target;       // empty: the upstream that the request was sent to
+  std::vector<std::string> fallback;        // as WeightedTarget::to. A chain is not followed into other models' chains
+  std::optional<std::string> fixed_answer;  // `answer`: what clients get when every target failed
+  Concurrency concurrency;                  // of each target, as are rate and breaker
+  Queue queue;
+  Rate rate;
   Timeouts timeout;
-  struct Breaker {
-    std::uint32_t failures = 3;
-    Duration open = 1s, max_open = 30s;
-  };
-  std::optional<Breaker> breaker;
-  struct Retry {
-    double budget = 0.1;
-    std::uint32_t attempts = 3;
-  };
-  std::optional<Retry> retry;
+  Breaker breaker;
+  Retry retry;
+  std::optional<Hedge> hedge;
   CachePolicy cache;
   std::optional<Price> price;
+};
+
+// [[target]]: what a target can do, and how much. What is set here holds whichever [[model]] leads there.
+struct TargetTraits {
+  std::string name;                      // "upstream" (all of its models) or "upstream:model", the model part a glob
+  std::optional<std::uint64_t> context;  // tokens, of prompt and answer together
+  bool tools = true, vision = true, json_schema = true, stream = true;
+  std::optional<std::uint64_t> max_output;  // tokens
+  std::vector<std::string> drop;            // top-level members that a request goes without
+  std::vector<std::pair<std::string, std::string>>
+      rename;  // top-level members that are called otherwise there: {ours, theirs}
+  std::optional<Concurrency> concurrency;
+  std::optional<Rate> rate;
+  std::optional<Breaker> breaker;
 };
 
 struct Route {
@@ -181,6 +218,7 @@ struct Config {
   std::optional<Redis> redis;
   std::vector<Upstream> upstreams;  // at least one
   std::vector<Model> models;
+  std::vector<TargetTraits> target_traits;
   std::vector<Route> routes;
   std::vector<Client> clients;
   Log log;
@@ -188,6 +226,8 @@ struct Config {
   [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;
   // The first [[model]] whose glob matches; null: none, the defaults hold.
   [[nodiscard]] const Model* model_for(std::string_view model) const;
+  // The first [[target]] that matches; null: none, the target can do all that is asked of it.
+  [[nodiscard]] const TargetTraits* traits_for(std::string_view upstream, std::string_view model) const;
 };
 
 // One remark about the file. `error`s make it unusable; the others are warnings ("accepted, but not yet in effect").

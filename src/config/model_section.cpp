@@ -70,13 +70,6 @@ void read_target(TableReader& table, const Config& config, Model& model) {
   } else if (const auto text = table.literal("target"); text && check_target(table, config, *text, "target")) {
     model.target.push_back({text->value, 1});
   }
-  const bool is_plain = model.target.size() == 1 && model.target.front().to.find(':') == std::string::npos;
-  if (!model.target.empty() && !is_plain) {
-    table.context().warning(
-        member->place,
-        fmt::format("`target` in {} with several targets or with another model {}: {}", table.where(), k_not_yet,
-                    "requests go to the upstream of the first one, the model as it was asked for"));
-  }
 }
 
 void read_fallback(TableReader& table, const Config& config, Model& model) {
@@ -87,7 +80,6 @@ void read_fallback(TableReader& table, const Config& config, Model& model) {
     }
     if (check_target(table, config, target, "fallback")) model.fallback.push_back(target.value);
   }
-  if (!model.fallback.empty()) table.not_yet("fallback");
 }
 
 // A table below a model, all of whose keys `read` asks for. Not called when the table is not there.
@@ -101,38 +93,29 @@ void with_table(TableReader& model, std::string_view key, Read&& read) {
 }
 
 void read_pacing(TableReader& table, Model& model) {
-  set(model.concurrency, table.integer("concurrency", {1, 100'000}));
-  if (model.concurrency) table.not_yet("concurrency");
+  set(model.concurrency.fixed, table.integer("concurrency", {1, 100'000}));
   with_table(table, "queue", [&](TableReader& queue) {
-    model.queue.emplace();
-    set(model.queue->depth, queue.integer("depth", {0, 100'000}));
-    set(model.queue->wait, queue.duration("wait", {0s, 1h}));
-    table.not_yet("queue");
+    set(model.queue.depth, queue.integer("depth", {0, 100'000}));
+    set(model.queue.wait, queue.duration("wait", {0s, 1h}));
   });
   with_table(table, "rate", [&](TableReader& rate) {
-    model.rate.emplace();
-    set(model.rate->requests_per_minute, rate.integer("requests_per_minute", {1, 100'000'000}));
-    set(model.rate->tokens_per_minute, rate.integer("tokens_per_minute", {1, 100'000'000'000}));
-    table.not_yet("rate");
+    set(model.rate.requests_per_minute, rate.integer("requests_per_minute", {1, 100'000'000}));
+    set(model.rate.tokens_per_minute, rate.integer("tokens_per_minute", {1, 100'000'000'000}));
   });
 }
 
 void read_failing(TableReader& table, Model& model) {
   with_table(table, "breaker", [&](TableReader& breaker) {
-    model.breaker.emplace();
-    set(model.breaker->failures, breaker.integer("failures", {1, 1000}));
-    set(model.breaker->open, breaker.duration("open", {10ms, 1h}));
-    set(model.breaker->max_open, breaker.duration("max_open", {10ms, 24h}));
-    if (model.breaker->max_open < model.breaker->open) {
+    set(model.breaker.failures, breaker.integer("failures", {1, 1000}));
+    set(model.breaker.open, breaker.duration("open", {10ms, 1h}));
+    set(model.breaker.max_open, breaker.duration("max_open", {10ms, 24h}));
+    if (model.breaker.max_open < model.breaker.open) {
       breaker.context().error(breaker.place_of("max_open"), "`max_open` is shorter than `open`; write a longer one");
     }
-    table.not_yet("breaker");
   });
   with_table(table, "retry", [&](TableReader& retry) {
-    model.retry.emplace();
-    set(model.retry->budget, retry.number("budget", {0, 1}));
-    set(model.retry->attempts, retry.integer("attempts", {1, 10}));
-    table.not_yet("retry");
+    set(model.retry.budget, retry.number("budget", {0, 1}));
+    set(model.retry.attempts, retry.integer("attempts", {1, 10}));
   });
 }
 

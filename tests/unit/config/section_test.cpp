@@ -179,28 +179,35 @@ name = "*"
   CHECK(model.target[0].weight == 95);
   CHECK(model.target[1].to == "relay:m:8b");
   CHECK(model.fallback == std::vector<std::string>{"relay:a", "official"});
-  CHECK(model.concurrency == 5u);
-  CHECK(model.queue->depth == 10);
-  CHECK(model.queue->wait == 5s);
-  CHECK(model.rate->requests_per_minute == 60u);
-  CHECK(model.rate->tokens_per_minute == 100000u);
+  CHECK(model.concurrency.fixed == 5u);
+  CHECK(model.queue.depth == 10);
+  CHECK(model.queue.wait == 5s);
+  CHECK(model.rate.requests_per_minute == 60u);
+  CHECK(model.rate.tokens_per_minute == 100000u);
   CHECK(model.timeout.connect == 1s);
   CHECK(model.timeout.first_token == 15s);
   CHECK(model.timeout.between_tokens == 20s);
   CHECK(model.timeout.total == 100s);
-  CHECK(model.breaker->failures == 4);
-  CHECK(model.breaker->open == 2s);
-  CHECK(model.breaker->max_open == 20s);
-  CHECK(model.retry->budget == 0.2);
-  CHECK(model.retry->attempts == 2);
+  CHECK(model.breaker.failures == 4);
+  CHECK(model.breaker.open == 2s);
+  CHECK(model.breaker.max_open == 20s);
+  CHECK(model.retry.budget == 0.2);
+  CHECK(model.retry.attempts == 2);
   CHECK(model.price->input == 3);
   CHECK(model.price->output == 15.5);
   CHECK(loaded.config->model_for("other")->name == "*");
 }
 
-TEST_CASE("what does not take effect yet is warned of, each by its name") {
+TEST_CASE("what does not take effect yet is warned of by its name") {
+  const auto found = warnings(load_with_upstream("[cache]\nstale_while_revalidate = \"1s\"\n"));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0] ==
+        "o.toml:5:1: warning: `stale_while_revalidate` in [cache] is accepted, but not yet in effect in this version");
+}
+
+TEST_CASE("what is in effect is not warned of") {
   const auto loaded = load_with_upstream(R"([cache]
-stale_while_revalidate = "1s"
+stale_while_revalidate = "0s"
 [[model]]
 name = "x"
 target = "relay:m"
@@ -210,25 +217,6 @@ queue = {}
 rate = {}
 breaker = {}
 retry = {}
-)");
-  REQUIRE(loaded.config);
-  const auto found = warnings(loaded);
-  const std::vector<std::string_view> keys{
-      "stale_while_revalidate", "target", "fallback", "concurrency", "queue", "rate", "breaker", "retry"};
-  REQUIRE(found.size() == keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    CHECK(found[i].find("warning: `" + std::string(keys[i]) + "` in ") != std::string::npos);
-    CHECK(found[i].find("is accepted, but not yet in effect in this version") != std::string::npos);
-  }
-}
-
-TEST_CASE("what is in effect is not warned of") {
-  const auto loaded = load_with_upstream(R"([cache]
-stale_while_revalidate = "0s"
-[[model]]
-name = "x"
-target = "relay"
-fallback = []
 timeout = { first_token = "1s" }
 price = { input = 1, output = 2 }
 cache = { ttl = "1h" }
