@@ -3,18 +3,9 @@
 #include <algorithm>
 
 namespace outrigger::resilience {
-namespace {
 
-// Replicas that lost the same target must not come back in step.
-constexpr double k_jitter = 0.2;
-
-}  // namespace
-
-Breaker::Breaker(Settings settings) : settings_(settings), next_open_(settings.open) {
+Breaker::Breaker(Settings settings) : settings_(settings), open_time_(settings.open, settings.max_open) {
   settings_.failures = std::max(settings_.failures, 1u);
-  settings_.open = std::max(settings_.open, Duration(1));
-  settings_.max_open = std::max(settings_.max_open, settings_.open);
-  next_open_ = settings_.open;
 }
 
 bool Breaker::may_pass(MonoTime now) {
@@ -52,14 +43,14 @@ void Breaker::on_abandoned(MonoTime now) {
 }
 
 void Breaker::trip(MonoTime now, Rng& rng) {
-  next_open_ = settings_.open;
+  open_time_.reset();
   open(now, rng);
 }
 
 void Breaker::reset(MonoTime now) {
   close(now);
   failures_ = 0;
-  next_open_ = settings_.open;
+  open_time_.reset();
 }
 
 Breaker::State Breaker::state(MonoTime now) const {
@@ -73,15 +64,10 @@ void Breaker::close(MonoTime now) {
 }
 
 void Breaker::open(MonoTime now, Rng& rng) {
-  if (state_ == State::closed && now >= closed_at_ + settings_.steady) next_open_ = settings_.open;
-  const double base = static_cast<double>(next_open_.count());
-  const double longest = std::min(base * (1 + k_jitter), static_cast<double>(settings_.max_open.count()));
-  const double shortest = base * (1 - k_jitter);
-  const auto length = static_cast<Duration::rep>(shortest + (longest - shortest) * rng.unit());
+  if (state_ == State::closed && now >= closed_at_ + settings_.steady) open_time_.reset();
   state_ = State::open;
   changed_at_ = now;
-  reopens_at_ = now + Duration(std::max<Duration::rep>(length, 1));
-  next_open_ = next_open_ > settings_.max_open / 2 ? settings_.max_open : next_open_ * 2;
+  reopens_at_ = now + open_time_.draw(rng);
 }
 
 std::string_view name(Breaker::State state) {

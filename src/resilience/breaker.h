@@ -1,5 +1,5 @@
-// Breaker: decides whether a target (an upstream's model and key, a Redis) may be tried. Pure: the owner passes the time, does
-// the trying, and reports how it ended.
+// Breaker: decides whether a target that is used by one at a time (a Redis) may be tried. Pure: the owner passes the time, does
+// the trying, and reports how it ended. For an upstream's model, with many calls at a time, see health.h.
 //
 //   closed --`failures` in a row, or trip()--> open --open time passed, may_pass()--> half_open --on_success--> closed
 //     ^                                         ^ ^                                      | |
@@ -17,6 +17,7 @@
 
 #include "core/rng.h"
 #include "core/time.h"
+#include "resilience/open_time.h"
 
 namespace outrigger::resilience {
 
@@ -60,7 +61,7 @@ class Breaker {
   Settings settings_;
   State state_ = State::closed;
   std::uint32_t failures_ = 0;
-  Duration next_open_;  // before jitter
+  OpenTime open_time_;
   MonoTime closed_at_ = MonoTime::min();
   MonoTime reopens_at_{};
   MonoTime changed_at_ = MonoTime::min();
