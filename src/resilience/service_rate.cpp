@@ -1,0 +1,51 @@
+#include "resilience/service_rate.h"
+
+#include <algorithm>
+
+namespace outrigger::resilience {
+namespace {
+
+constexpr Duration k_window = 1s;
+constexpr double k_weight = 0.3;  // of the newest window
+constexpr double k_jump = 4;
+constexpr double k_longest_s = 24 * 3600;  // no prediction is longer, whatever the cost
+
+}  // namespace
+
+void ServiceRate::on_busy(MonoTime now) {
+  if (!busy_since_) busy_since_ = now;
+}
+
+void ServiceRate::on_idle(MonoTime now) {
+  if (!busy_since_) return;
+  window_time_ += now - *busy_since_;
+  busy_since_.reset();
+  idle_since_ = now;
+}
+
+void ServiceRate::on_served(MonoTime now, std::uint64_t cost) {
+  if (busy_since_) {
+    window_time_ += now - *busy_since_;
+    busy_since_ = now;
+  } else if (idle_since_ != now) {
+    return;
+  }
+  window_cost_ += static_cast<double>(cost);
+  if (window_time_ < k_window || window_cost_ <= 0) return;
+  const double sample = seconds(window_time_) / window_cost_;
+  if (seconds_per_token_ == 0) {
+    seconds_per_token_ = sample;
+  } else {
+    seconds_per_token_ += k_weight * (std::min(sample, k_jump * seconds_per_token_) - seconds_per_token_);
+  }
+  window_time_ = Duration(0);
+  window_cost_ = 0;
+}
+
+std::optional<Duration> ServiceRate::time_for(double cost) const {
+  if (seconds_per_token_ == 0) return std::nullopt;
+  const double wait = std::min(cost * seconds_per_token_, k_longest_s);
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wait));
+}
+
+}  // namespace outrigger::resilience

@@ -1,0 +1,36 @@
+// ServiceRate: how many tokens a second a target takes while somebody waits for it, learned from what was served. Owned by a
+// FairQueue. Time in which nobody waited says nothing and is left out.
+//
+// The measure is the time per token over windows of at least a second of waiting, smoothed. One window counts for at most four
+// times what was known: a gate that was closed for a minute must not look like a target that has become a hundred times
+// slower, while one that really has is known after a few windows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "core/time.h"
+
+namespace outrigger::resilience {
+
+class ServiceRate {
+ public:
+  // Somebody has begun to wait; nobody waits any more.
+  void on_busy(MonoTime now);
+  void on_idle(MonoTime now);
+  // Counts when somebody waits, or did until this very moment.
+  void on_served(MonoTime now, std::uint64_t cost);
+
+  // Nothing until one window is full.
+  [[nodiscard]] std::optional<Duration> time_for(double cost) const;
+  [[nodiscard]] double tokens_per_second() const { return seconds_per_token_ > 0 ? 1 / seconds_per_token_ : 0; }
+
+ private:
+  std::optional<MonoTime> busy_since_;  // or since the last thing served
+  MonoTime idle_since_ = MonoTime::min();
+  Duration window_time_{0};
+  double window_cost_ = 0;
+  double seconds_per_token_ = 0;  // 0: not known
+};
+
+}  // namespace outrigger::resilience

@@ -1,0 +1,82 @@
+#include "resilience/service_rate.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace outrigger::resilience {
+namespace {
+
+constexpr Duration k_tick{1};
+constexpr MonoTime k_start{1h};
+
+bool near(double value, double wanted) { return value > wanted * 0.99 && value < wanted * 1.01; }
+
+struct Bench {
+  ServiceRate rate;
+  MonoTime now = k_start;
+  Bench() { rate.on_busy(now); }
+  void serve(int times, Duration apart, std::uint64_t cost) {
+    for (int i = 0; i < times; ++i) rate.on_served(now += apart, cost);
+  }
+};
+
+TEST_CASE("a rate is known when a second of waiting was seen and not a tick before") {
+  Bench b;
+  CHECK_FALSE(b.rate.time_for(1));
+  b.serve(1, 1s - k_tick, 500);
+  CHECK_FALSE(b.rate.time_for(1));
+  CHECK(b.rate.tokens_per_second() == 0);
+  b.serve(1, k_tick, 500);
+  CHECK(near(b.rate.tokens_per_second(), 1000));
+  CHECK(b.rate.time_for(0) == Duration(0));
+  CHECK(near(seconds(*b.rate.time_for(2500)), 2.5));
+  CHECK(*b.rate.time_for(1e300) == 24h);
+}
+
+TEST_CASE("services of one moment count together") {
+  Bench b;
+  for (int round = 0; round < 5; ++round) {
+    b.serve(1, 1s, 100);
+    b.serve(9, Duration(0), 100);
+  }
+  CHECK(b.rate.tokens_per_second() < 900);  // the first window ended within its first moment
+  for (int round = 0; round < 15; ++round) {
+    b.serve(1, 1s, 100);
+    b.serve(9, Duration(0), 100);
+  }
+  CHECK(b.rate.tokens_per_second() > 900);
+  CHECK(b.rate.tokens_per_second() < 1100);
+}
+
+TEST_CASE("time in which nobody waits is left out, and so is what is served then") {
+  Bench b;
+  b.serve(5, 100ms, 100);
+  b.rate.on_idle(b.now);
+  b.rate.on_served(b.now, 0);  // the last one popped counts
+  b.now += 1h;
+  b.rate.on_served(b.now, 1'000'000);
+  b.rate.on_busy(b.now);
+  b.serve(5, 100ms, 100);
+  CHECK(near(b.rate.tokens_per_second(), 1000));
+  b.rate.on_idle(b.now);
+  b.rate.on_idle(b.now + 5s);
+  b.rate.on_busy(b.now + 10s);
+  b.rate.on_busy(b.now + 15s);  // it is since the first that somebody waits
+  b.rate.on_served(b.now + 20s, 10'000);
+  CHECK(near(b.rate.tokens_per_second(), 1000));
+}
+
+TEST_CASE("a closed gate does not spoil the rate, and a slower target is known soon") {
+  Bench b;
+  b.serve(50, 100ms, 100);
+  b.serve(1, 60s, 100);
+  CHECK(b.rate.tokens_per_second() > 500);
+  b.serve(100, 100ms, 100);
+  CHECK(b.rate.tokens_per_second() > 950);
+  b.serve(8, 1s, 100);  // ten times slower from now on
+  CHECK(b.rate.tokens_per_second() < 150);
+  b.serve(200, 10ms, 100);  // a hundred times faster
+  CHECK(b.rate.tokens_per_second() > 180);
+}
+
+}  // namespace
+}  // namespace outrigger::resilience
