@@ -56,7 +56,8 @@ struct Request {
 
   // What happened.
   enum class End : std::uint8_t { none, whole, broken, left, impatient, not_connected } end = End::none;
-  MonoTime began{}, sent{}, first_byte{}, last_byte{}, ended{};
+  MonoTime began{}, sent{}, first_byte{}, ended{};
+  Duration silence{};  // the longest time without a byte for it, from when it was the next to be answered to its end
   int status = 0;
   std::string cache, served_by, request_id, attempts, content_type;
   std::optional<std::uint64_t> age;

@@ -32,6 +32,7 @@ void ClientConn::ask(std::vector<Request*> requests) {
 }
 
 void ClientConn::arm(const Request& request) {
+  heard_at_ = world_.loop.now();
   patience_timer_ = world_.loop.after(k_patience, [this] {
     end(*queue_.front(), Request::End::impatient);
     queue_.pop_front();
@@ -81,7 +82,8 @@ void ClientConn::on_data(std::string_view data) {
     }
     Request& request = *queue_.front();
     if (request.first_byte == MonoTime{}) request.first_byte = world_.loop.now();
-    request.last_byte = world_.loop.now();
+    request.silence = std::max(request.silence, world_.loop.now() - heard_at_);
+    heard_at_ = world_.loop.now();
     const std::size_t taken = answer_.feed(data);
     heard_ += taken;
     data.remove_prefix(taken);
@@ -149,6 +151,8 @@ void ClientConn::end_all(Request::End how) {
 void ClientConn::end(Request& request, Request::End how) {
   request.end = how;
   request.ended = world_.loop.now();
+  if (!queue_.empty() && &request == queue_.front())
+    request.silence = std::max(request.silence, request.ended - std::max(heard_at_, request.sent));
   request.wire.clear();
   request.status = answer_.status();
   request.cache = answer_.header("x-outrigger-cache");

@@ -66,6 +66,7 @@ class ClientConn final : private io::StreamHandler {
   std::deque<Request*> queue_;
   AnswerWire answer_;
   std::uint64_t heard_ = 0;  // bytes of the current answer
+  MonoTime heard_at_{};      // the last of them; or when its turn came
   bool over_ = false;
   io::Timer send_timer_, read_timer_, leave_timer_, patience_timer_;
 };

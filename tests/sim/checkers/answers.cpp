@@ -7,7 +7,7 @@
 namespace outrigger::sim {
 namespace {
 
-// Total limits, clogs and stalls together are shorter.
+// Total limits (two: who waited for another's answer in vain asks alone), clogs and stalls together are shorter.
 constexpr Duration k_silence_max = 100s;
 // The simulated model's.
 constexpr std::string_view k_refusal = "I cannot help with that.";
@@ -160,10 +160,8 @@ void check_answers(const History& history, Complaints& complaints) {
   for (const Request& request : history.requests) {
     std::string problem;
     if (request.end == Request::End::none) problem = "it has no end";
-    // Who reads slowly, or over a wire that drips, may be at it still.
-    if (request.end == Request::End::impatient && request.ended - request.last_byte > k_silence_max) {
-      problem = "it was not answered at all";
-    }
+    // Who reads slowly, or over a wire that drips, may be at it for long; but something must come.
+    if (request.silence > k_silence_max) problem = fmt::format("nothing came for {:.1f} s", seconds(request.silence));
     if (request.end == Request::End::whole) problem = check_whole(history, sent, request);
     if (!problem.empty()) complaints.push_back(describe(request) + ": " + problem);
   }
