@@ -2,6 +2,7 @@
 
 #include <yyjson.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -68,10 +69,9 @@ Told told_by_stream(std::string_view body) {
   Told told;
   std::string data;
   while (!body.empty()) {
-    const std::size_t end = body.find('\n');
-    if (end == std::string_view::npos) break;
+    const std::size_t end = std::min(body.find('\n'), body.size());
     std::string_view line = body.substr(0, end);
-    body.remove_prefix(end + 1);
+    body.remove_prefix(std::min(end + 1, body.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) {
       if (!data.empty()) add_event(data, told);
@@ -82,12 +82,8 @@ Told told_by_stream(std::string_view body) {
       data += line;
     }
   }
-  // The end mark is as good without the blank line that should follow.
-  if (body == "data: [DONE]" || data == "[DONE]") {
-    told.done = true;
-  } else if (!body.empty() || !data.empty()) {
-    told.broken_event = true;
-  }
+  // The last event is as good without the blank line that should follow, if it is whole.
+  if (!data.empty()) add_event(data, told);
   return told;
 }
 
