@@ -116,8 +116,13 @@ void read_url(TableReader& table, Upstream& upstream) {
 void read_keys(TableReader& table, Upstream& upstream) {
   for (const Text& key : table.texts("keys", false)) {
     const bool usable = std::all_of(key.value.begin(), key.value.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-    if (usable) {
+    const bool is_new = std::none_of(upstream.keys.begin(), upstream.keys.end(),
+                                     [&](const Secret& earlier) { return earlier.text == key.value; });
+    if (usable && is_new) {
       upstream.keys.push_back(key.secret());
+    } else if (usable) {
+      // Twice the requests of the others for one key is hardly meant, but it works.
+      table.context().warning(key.place, "`keys` holds this key already; it counts once, so take one of the two out");
     } else if (lower(key.value).starts_with("bearer ")) {
       table.context().error(key.place, "a key stands without \"Bearer\" in front; write the key alone");
     } else {

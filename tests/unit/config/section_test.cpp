@@ -75,6 +75,18 @@ TEST_CASE("mistakes in an upstream are named") {
   });
 }
 
+TEST_CASE("a key that is there twice counts once, and is not shown") {
+  const auto loaded =
+      load_with_upstream("keys = [\"env:RELAY_KEY\", \"other\", \"sk-relay\"]\n[listen]\nllm = \"127.0.0.1:1\"");
+  REQUIRE(loaded.config);
+  REQUIRE(loaded.config->upstreams[0].keys.size() == 2);
+  CHECK(loaded.config->upstreams[0].keys[1].text == "other");
+  const auto found = warnings(loaded);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].starts_with("o.toml:4:35: warning: `keys` holds this key already; it counts once"));
+  CHECK(found[0].find("sk-relay") == std::string::npos);
+}
+
 TEST_CASE("a short secret works, with a warning") {
   for (const auto& [secret, warned] : {std::pair("0123456789abcde", 1u), std::pair("0123456789abcdef", 0u)}) {
     const Loaded loaded = load_with_upstream("[cache]\nsecret = \"" + std::string(secret) + "\"");
