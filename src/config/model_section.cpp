@@ -1,122 +1,103 @@
-// [[model]]: what a model's name means here. What later versions will do with it is checked in full already, so that a file that
-// is accepted today is right tomorrow.
+// [[model]]: what a model's name means here. Where its requests go stands in chain.cpp.
 #include "config/sections.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "config/units.h"
+
 namespace outrigger::config {
 namespace {
 
-constexpr std::size_t k_max_targets = 32;
 constexpr std::size_t k_max_pattern = 256;
+constexpr std::size_t k_max_answer = 64u << 10;  // bytes
+// Dify's own clients give an answer up after 300 s. Who has waited for longer than this is not there to get one.
+constexpr Duration k_patience = 240s;
 
-// "upstream" or "upstream:model". The model may hold colons of its own ("ollama:llama3:8b").
-bool check_target(TableReader& table, const Config& config, const Text& target, std::string_view key) {
-  const std::size_t colon = target.value.find(':');
-  if (named_upstream(table.context(), config, target.place, key, std::string_view(target.value).substr(0, colon)) ==
-      nullptr) {
-    return false;
-  }
-  if (colon != target.value.size() - 1) return true;
-  table.context().error(target.place,
-                        fmt::format("`{}` ends with a colon; write \"upstream:model\", or \"upstream\" alone", key));
-  return false;
-}
-
-std::optional<WeightedTarget> read_weighted(TableReader& model, const Config& config, const Node& node) {
-  TableReader table(model.context(), node, fmt::format("the target of {}", model.where()));
-  WeightedTarget target;
-  const auto to = table.literal("to");
-  set(target.weight, table.number("weight", {0, 1e6}));
-  table.finish();
-  if (!to && node.find("to") == nullptr) {
-    table.context().error(node.place, R"(a target needs `to`; write { to = "relay", weight = 1 })");
-  }
-  if (!to || !check_target(table, config, *to, "to")) return std::nullopt;
-  target.to = to->value;
-  return target;
-}
-
-void read_target_list(TableReader& table, const Config& config, const Node& list, Model& model) {
-  double sum = 0;
-  for (const Node& item : list.items) {
-    std::optional<WeightedTarget> target;
-    if (item.kind == Node::Kind::table) {
-      target = read_weighted(table, config, item);
-    } else if (item.kind == Node::Kind::string && !item.text.empty()) {
-      const Text text{item.text, "inline", item.place};
-      if (check_target(table, config, text, "target")) target = WeightedTarget{item.text, 1};
-    } else {
-      table.context().error(item.place, R"(a target is written "relay", "relay:gpt-4o", or { to = "relay", weight = 1 })");
-    }
-    if (target) sum += target->weight;
-    if (target) model.target.push_back(std::move(*target));
-  }
-  if (list.items.empty() || list.items.size() > k_max_targets) {
-    table.context().error(
-        list.place, fmt::format("`target` takes from 1 to {} targets; write one, or leave `target` out", k_max_targets));
-  } else if (!model.target.empty() && sum <= 0) {
-    table.context().error(list.place, "the weights of `target` are all 0; write at least one above 0");
-  }
-}
-
-void read_target(TableReader& table, const Config& config, Model& model) {
-  const Member* member = table.find("target");
-  if (member == nullptr) return;
-  if (member->value.kind == Node::Kind::array) {
-    read_target_list(table, config, member->value, model);
-  } else if (const auto text = table.literal("target"); text && check_target(table, config, *text, "target")) {
-    model.target.push_back({text->value, 1});
-  }
-}
-
-void read_fallback(TableReader& table, const Config& config, Model& model) {
-  for (const Text& target : table.texts("fallback", true)) {
-    if (model.fallback.size() == k_max_targets) {
-      table.context().error(target.place, fmt::format("`fallback` takes at most {} targets; take some out", k_max_targets));
-      break;
-    }
-    if (check_target(table, config, target, "fallback")) model.fallback.push_back(target.value);
-  }
-}
-
-// A table below a model, all of whose keys `read` asks for. Not called when the table is not there.
-template <class Read>
-void with_table(TableReader& model, std::string_view key, Read&& read) {
-  const Node* node = model.table(key);
-  if (node == nullptr) return;
-  TableReader table(model.context(), *node, fmt::format("the {} of {}", key, model.where()));
-  read(table);
-  table.finish();
-}
-
-void read_pacing(TableReader& table, Model& model) {
-  set(model.concurrency.fixed, table.integer("concurrency", {1, 100'000}));
+void read_queue(TableReader& table, Model& model) {
   with_table(table, "queue", [&](TableReader& queue) {
     set(model.queue.depth, queue.integer("depth", {0, 100'000}));
     set(model.queue.wait, queue.duration("wait", {0s, 1h}));
-  });
-  with_table(table, "rate", [&](TableReader& rate) {
-    set(model.rate.requests_per_minute, rate.integer("requests_per_minute", {1, 100'000'000}));
-    set(model.rate.tokens_per_minute, rate.integer("tokens_per_minute", {1, 100'000'000'000}));
+    if (model.queue.wait > k_patience) {
+      queue.context().warning(
+          queue.place_of("wait"),
+          fmt::format(
+              "`wait` is longer than any known client waits: Dify's give up after 300s, answer included; write {} or "
+              "less, so that they are told in time",
+              format_duration(k_patience)));
+    }
   });
 }
 
-void read_failing(TableReader& table, Model& model) {
-  with_table(table, "breaker", [&](TableReader& breaker) {
-    set(model.breaker.failures, breaker.integer("failures", {1, 1000}));
-    set(model.breaker.open, breaker.duration("open", {10ms, 1h}));
-    set(model.breaker.max_open, breaker.duration("max_open", {10ms, 24h}));
-    if (model.breaker.max_open < model.breaker.open) {
-      breaker.context().error(breaker.place_of("max_open"), "`max_open` is shorter than `open`; write a longer one");
-    }
-  });
+void read_retry(TableReader& table, Model& model) {
   with_table(table, "retry", [&](TableReader& retry) {
     set(model.retry.budget, retry.number("budget", {0, 1}));
     set(model.retry.attempts, retry.integer("attempts", {1, 10}));
   });
+}
+
+// `true` is a table with nothing in it.
+void read_hedge(TableReader& table, Model& model) {
+  const Member* member = table.find("hedge");
+  if (member == nullptr) return;
+  if (member->value.kind == Node::Kind::boolean) {
+    if (member->value.boolean) model.hedge.emplace();
+    return;
+  }
+  if (member->value.kind != Node::Kind::table) {
+    table.context().error(member->value.place, fmt::format("`hedge` in {} must be true, false or a table such as hedge = {{ "
+                                                           "budget = 0.02 }}, not {}",
+                                                           table.where(), describe(member->value.kind)));
+    return;
+  }
+  with_table(table, "hedge", [&](TableReader& hedge) {
+    model.hedge.emplace();
+    set(model.hedge->budget, hedge.number("budget", {0.001, 0.5}));
+    set(model.hedge->quantile, hedge.number("quantile", {0.5, 0.999}));
+  });
+}
+
+// Bytes of the UTF-8 character (RFC 3629) that begins with these two; 0: none does.
+std::size_t utf8_length(unsigned first, unsigned second) {
+  const auto between = [](unsigned byte, unsigned least, unsigned most) { return byte >= least && byte <= most; };
+  if (first < 0x80) return 1;
+  if (!between(second, 0x80, 0xBF)) return 0;
+  if (between(first, 0xC2, 0xDF)) return 2;
+  // Not what fits into fewer bytes, nor half of a surrogate pair, nor what lies beyond U+10FFFF.
+  if (between(first, 0xE0, 0xEF)) return (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ? 0 : 3;
+  if (between(first, 0xF0, 0xF4)) return (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F) ? 0 : 4;
+  return 0;
+}
+
+// The configuration's own text is, or was refused. An environment variable's or another file's may be anything.
+bool is_utf8(std::string_view text) {
+  const auto byte = [&](std::size_t at) -> unsigned { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0; };
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(byte(at), byte(at + 1));
+    if (length == 0) return false;
+    for (std::size_t i = 2; i < length; ++i) {
+      if ((byte(at + i) & 0xC0) != 0x80) return false;
+    }
+    at += length;
+  }
+  return true;
+}
+
+void read_answer(TableReader& table, Model& model) {
+  const auto answer = table.text("answer");
+  if (!answer) return;
+  if (answer->value.size() > k_max_answer) {
+    table.context().error(answer->place,
+                          fmt::format("`answer` may have at most {}; write a shorter one", format_size(k_max_answer)));
+  } else if (!is_utf8(answer->value)) {
+    table.context().error(answer->place,
+                          fmt::format("{} does not hold text in UTF-8, so `answer` cannot be sent as JSON; save "
+                                      "it as UTF-8",
+                                      answer->source));
+  } else {
+    model.fixed_answer = answer->value;
+  }
 }
 
 void read_timeout(TableReader& table, Model& model) {
@@ -154,13 +135,6 @@ void read_price(TableReader& table, Model& model) {
   });
 }
 
-// Does every name that `later` matches go to `earlier` already? A `*` of `later` is letters like any others to a `*` of `earlier`,
-// but not to its `?`.
-bool shadows(std::string_view earlier, std::string_view later) {
-  const bool unsure = earlier.find('?') != std::string_view::npos && later.find('*') != std::string_view::npos;
-  return !unsure && glob_matches(earlier, later);
-}
-
 void read_name(TableReader& table, Config& config, Names& names, Model& model) {
   const auto name = table.literal("name");
   if (!name) {
@@ -196,11 +170,15 @@ void read_models(TableReader& top, Config& config) {
     TableReader table(top.context(), *node, "[[model]]");
     Model model;
     read_name(table, config, names, model);
-    read_target(table, config, model);
-    read_fallback(table, config, model);
-    read_pacing(table, model);
+    read_chain(table, config, model);
+    read_answer(table, model);
+    set(model.concurrency, read_concurrency(table));
+    read_queue(table, model);
+    set(model.rate, read_rate(table));
     read_timeout(table, model);
-    read_failing(table, model);
+    set(model.breaker, read_breaker(table));
+    read_retry(table, model);
+    read_hedge(table, model);
     model.cache = read_cache_policy(table);
     read_price(table, model);
     table.finish();

@@ -1,4 +1,4 @@
-// What several sections share: names, references between sections, PEM texts.
+// What several sections share: names, patterns, references between sections, PEM texts.
 #include "config/sections.h"
 
 #include <fmt/format.h>
@@ -53,6 +53,27 @@ const Upstream* named_upstream(Context& context, const Config& config, Place pla
   }
   context.error(place, fmt::format("`{}` names the upstream `{}`, which is not there{}", key, name, hint));
   return nullptr;
+}
+
+TargetName split_target(std::string_view target) {
+  const std::size_t colon = target.find(':');
+  if (colon == std::string_view::npos) return {target, std::nullopt};
+  return {target.substr(0, colon), target.substr(colon + 1)};
+}
+
+const Upstream* check_target(Context& context, const Config& config, const Text& target, std::string_view key) {
+  const auto [upstream_name, model] = split_target(target.value);
+  const Upstream* upstream = named_upstream(context, config, target.place, key, upstream_name);
+  if (upstream == nullptr || !model || !model->empty()) return upstream;
+  context.error(target.place, fmt::format("`{}` ends with a colon; write \"upstream:model\", or \"upstream\" alone", key));
+  return nullptr;
+}
+
+bool is_glob(std::string_view text) { return text.find_first_of("*?") != std::string_view::npos; }
+
+bool shadows(std::string_view earlier, std::string_view later) {
+  const bool unsure = earlier.find('?') != std::string_view::npos && later.find('*') != std::string_view::npos;
+  return !unsure && glob_matches(earlier, later);
 }
 
 std::optional<Text> read_pem(TableReader& table, std::string_view key, std::string_view kind) {

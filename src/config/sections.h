@@ -1,9 +1,13 @@
 // The sections of the file, each read by one function into the Config that is being made. Order matters where one section
-// names another: upstreams before models and routes. load.cpp calls them in that order.
+// names another: upstreams before models and routes, models before targets. load.cpp calls them in that order.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "config/config.h"
 #include "config/table_reader.h"
@@ -22,6 +26,14 @@ void read_redis(TableReader& top, Config& config);
 void read_upstreams(TableReader& top, Config& config);
 // [[model]]
 void read_models(TableReader& top, Config& config);
+// A model's `target` and `fallback`.
+void read_chain(TableReader& table, const Config& config, Model& model);
+// [[target]]
+void read_targets(TableReader& top, Config& config);
+// What [[model]] and [[target]] both have. nullopt: it is not there, or an error has been noted.
+std::optional<Concurrency> read_concurrency(TableReader& owner);
+std::optional<Rate> read_rate(TableReader& owner);
+std::optional<Breaker> read_breaker(TableReader& owner);
 // [[route]]
 void read_routes(TableReader& top, Config& config);
 // [[client]], [[app]]
@@ -45,6 +57,33 @@ bool is_api_word(std::string_view word);
 // An upstream that another section names. Null: there is none, and an error with the nearest name has been noted.
 const Upstream* named_upstream(Context& context, const Config& config, Place place, std::string_view key,
                                std::string_view name);
+
+// "upstream" or "upstream:model". The model may hold colons of its own ("ollama:llama3:8b").
+struct TargetName {
+  std::string_view upstream;
+  std::optional<std::string_view> model;
+};
+TargetName split_target(std::string_view target);
+// One that leads to an upstream that is there. Null: it does not, or ends with its colon, and an error has been noted.
+const Upstream* check_target(Context& context, const Config& config, const Text& target, std::string_view key);
+
+// Does outrigger have something to show there, if a client's own key is not for it?
+bool has_credential(const Upstream& upstream);
+
+bool is_glob(std::string_view text);
+// Does every name that `later` matches go to `earlier` already? A `*` of `later` is letters like any others to a `*` of `earlier`,
+// but not to its `?`. Never true wrongly.
+bool shadows(std::string_view earlier, std::string_view later);
+
+// A table below another one, all of whose keys `read` asks for. Not called when the table is not there.
+template <class Read>
+void with_table(TableReader& owner, std::string_view key, Read&& read) {
+  const Node* node = owner.table(key);
+  if (node == nullptr) return;
+  TableReader table(owner.context(), *node, fmt::format("the {} of {}", key, owner.where()));
+  read(table);
+  table.finish();
+}
 
 // A PEM text that must hold a block of the given kind ("CERTIFICATE", "PRIVATE KEY").
 std::optional<Text> read_pem(TableReader& table, std::string_view key, std::string_view kind);

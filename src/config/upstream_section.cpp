@@ -156,15 +156,17 @@ void read_proxy(TableReader& table, Upstream& upstream) {
   }
 }
 
+bool is_credential_header(std::string_view lower_name) {
+  return std::find(k_credential_headers.begin(), k_credential_headers.end(), lower_name) != k_credential_headers.end();
+}
+
 std::string header_problem(std::string_view name, std::string_view value, const Upstream& upstream) {
   const std::string key = lower(name);
   if (!is_field_name(name)) return "is not the name of a header; letters, digits and `-` can be used";
   if (std::find(k_own_headers.begin(), k_own_headers.end(), key) != k_own_headers.end()) {
     return "is set by outrigger itself; take it out";
   }
-  const bool is_credential =
-      std::find(k_credential_headers.begin(), k_credential_headers.end(), key) != k_credential_headers.end();
-  if (is_credential && !upstream.keys.empty()) return "would contradict `keys`; write only one of the two";
+  if (is_credential_header(key) && !upstream.keys.empty()) return "would contradict `keys`; write only one of the two";
   if (!is_field_value(value)) return "has a line break or a control character in its value; write one line";
   return {};
 }
@@ -215,6 +217,11 @@ Upstream read_upstream(TableReader& table, Names& names, bool only_one) {
 }
 
 }  // namespace
+
+bool has_credential(const Upstream& upstream) {
+  return !upstream.keys.empty() || std::any_of(upstream.headers.begin(), upstream.headers.end(),
+                                               [](const auto& header) { return is_credential_header(lower(header.first)); });
+}
 
 std::string_view name(Dialect dialect) { return k_dialects[static_cast<std::size_t>(dialect)]; }
 

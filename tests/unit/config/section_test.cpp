@@ -133,10 +133,10 @@ TEST_CASE("targets and fallbacks lead to upstreams that are there") {
       {"[[model]]\nname = \"x\"\ntarget = [{ weight = 1 }]", "o.toml:6:11: a target needs `to`"},
       {"[[model]]\nname = \"x\"\ntarget = [{ to = \"relay\", weight = 0 }]",
        "o.toml:6:10: the weights of `target` are all 0"},
-      {"[[model]]\nname = \"x\"\ntarget = [{ to = \"relay\", weight = -1 }, \"relay\"]",
+      {"[[model]]\nname = \"x\"\ntarget = [{ to = \"relay\", weight = -1 }, \"relay:y\"]",
        "o.toml:6:36: `weight` must be from 0 to 1000000, not -1"},
-      {"[[model]]\nname = \"x\"\nfallback = [\"relay\", \"b:m\"]",
-       "o.toml:6:22: `fallback` names the upstream `b`, which is not there"},
+      {"[[model]]\nname = \"x\"\nfallback = [\"relay:y\", \"b:m\"]",
+       "o.toml:6:24: `fallback` names the upstream `b`, which is not there"},
       {"[[route]]\npath = \"/faq\"\nupstream = \"b\"", "o.toml:6:12: `upstream` names the upstream `b`, which is not there"},
   });
 }
@@ -145,7 +145,7 @@ TEST_CASE("mistakes in a model are named") {
   check({
       {"[[model]]\ntarget = \"relay\"", "o.toml:4:1: [[model]] needs a `name`"},
       {"[[model]]\nname = \"x\"\n[[model]]\nname = \"x\"", "o.toml:7:8: the name `x` stands in [[model]] on line 5 already"},
-      {"[[model]]\nname = \"x\"\nconcurrency = 0", "o.toml:6:15: `concurrency` must be from 1 to 100000, not 0"},
+      {"[[model]]\nname = \"x\"\nconcurrency = 0", "o.toml:6:15: `concurrency` of 0 would let nothing through"},
       {"[[model]]\nname = \"x\"\nqueue = { wait = 20 }", "o.toml:6:18: `wait` needs a unit"},
       {"[[model]]\nname = \"x\"\nrate = { requests_per_minute = 0 }", "o.toml:6:32: `requests_per_minute` must be from 1"},
       {"[[model]]\nname = \"x\"\nbreaker = { open = \"2s\", max_open = \"1s\" }",
