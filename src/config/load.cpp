@@ -53,6 +53,7 @@ Config read_config(Context& context, const Node& root, std::string_view llm) {
   read_redis(top, config);
   read_upstreams(top, config);
   read_models(top, config);
+  read_targets(top, config);
   read_routes(top, config);
   read_clients(top, config);
   override_llm(context, llm, config);
