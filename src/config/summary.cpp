@@ -63,9 +63,70 @@ std::string policy_text(const CachePolicy& policy) {
   return text;
 }
 
+// "relay", or the shares of several: "official 95 %, relay 5 %".
+std::string target_text(const Model& model) {
+  if (model.target.empty()) return "the upstream it was sent to";
+  if (model.target.size() == 1) return model.target.front().to;
+  double sum = 0;
+  for (const WeightedTarget& target : model.target) sum += target.weight;
+  std::string text;
+  for (const WeightedTarget& target : model.target) {
+    text += fmt::format("{}{} {:.3g} %", text.empty() ? "" : ", ", target.to, 100 * target.weight / sum);
+  }
+  return text;
+}
+
+std::string chain_text(const Model& model) {
+  std::string text = target_text(model);
+  for (const std::string& fallback : model.fallback) text += ", then " + fallback;
+  if (model.fixed_answer) text += ", then the fixed answer";
+  return text;
+}
+
+std::string concurrency_text(const Concurrency& concurrency) {
+  if (concurrency.fixed) return fmt::format("{} at once", *concurrency.fixed);
+  if (concurrency.adaptive) return fmt::format("{} to {} at once", concurrency.adaptive->min, concurrency.adaptive->max);
+  return "any number at once";
+}
+
+// Begins with a comma, or is empty.
+std::string rate_text(const Rate& rate) {
+  std::string text;
+  if (rate.requests_per_minute) text += fmt::format(", {} a minute", plural(*rate.requests_per_minute, "request"));
+  if (rate.tokens_per_minute) text += fmt::format(", {} a minute", plural(*rate.tokens_per_minute, "token"));
+  return text;
+}
+
+std::string pacing_text(const Model& model) {
+  std::string text = concurrency_text(model.concurrency) + rate_text(model.rate);
+  text += model.queue.depth == 0 || model.queue.wait == 0s
+              ? std::string(", nobody waits")
+              : fmt::format(", {} may wait {}", model.queue.depth, format_duration(model.queue.wait));
+  if (model.hedge) {
+    text += fmt::format(", hedged after the {:.4g}th percentile for {:.3g} %", 100 * model.hedge->quantile,
+                        100 * model.hedge->budget);
+  }
+  return text;
+}
+
 std::string model_text(const Model& model) {
-  const std::string target = model.target.empty() ? "the upstream it was sent to" : model.target.front().to;
-  return fmt::format("{}  to {}{}", model.name, target, policy_text(model.cache));
+  return fmt::format("{}  to {}{}\n{:14}{}", model.name, chain_text(model), policy_text(model.cache), "",
+                     pacing_text(model));
+}
+
+std::string traits_text(const TargetTraits& traits) {
+  std::string text;
+  if (traits.context) text += fmt::format(", {} of context", plural(*traits.context, "token"));
+  if (traits.max_output) text += fmt::format(", {} of answer", plural(*traits.max_output, "token"));
+  if (!traits.tools) text += ", no tools";
+  if (!traits.vision) text += ", no images";
+  if (!traits.json_schema) text += ", no JSON schema";
+  if (!traits.stream) text += ", no streams";
+  for (const std::string& member : traits.drop) text += ", without " + member;
+  for (const auto& [ours, theirs] : traits.rename) text += fmt::format(", {} as {}", ours, theirs);
+  if (traits.concurrency) text += ", " + concurrency_text(*traits.concurrency);
+  if (traits.rate) text += rate_text(*traits.rate);
+  return fmt::format("{}  {}", traits.name, text.empty() ? "can do all" : std::string_view(text).substr(2));
 }
 
 std::string route_text(const Route& route, const Config& config) {
@@ -106,6 +167,7 @@ std::string summary(const Config& config) {
                      config.redis->database, config.redis->tls ? " with TLS" : "", format_duration(config.redis->timeout)));
   }
   list(out, "model", config.models, model_text);
+  list(out, "target", config.target_traits, traits_text);
   list(out, "route", config.routes, [&](const Route& route) { return route_text(route, config); });
   if (config.clients.empty()) {
     line(out, "client", "whoever reaches the door");

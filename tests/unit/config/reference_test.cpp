@@ -110,6 +110,13 @@ void check_same(const Model& written) {
   CHECK(written.retry.attempts == Retry().attempts);
 }
 
+void check_same(const TargetTraits& written) {
+  CHECK(written.tools == TargetTraits().tools);
+  CHECK(written.vision == TargetTraits().vision);
+  CHECK(written.json_schema == TargetTraits().json_schema);
+  CHECK(written.stream == TargetTraits().stream);
+}
+
 TEST_CASE("every default that the reference shows is the code's") {
   const auto lines = reference_lines();
   const std::string text = rebuilt(lines, [&](std::size_t i) { return !lines[i].example; });
@@ -135,11 +142,12 @@ TEST_CASE("every default that the reference shows is the code's") {
   CHECK(config.upstreams.at(0).dialect == Upstream().dialect);
   CHECK(config.upstreams.at(0).verify == Upstream().verify);
   check_same(config.models.at(0));
+  check_same(config.target_traits.at(0));
 
-  // All of them are really there: 1 top, 2 listen, 5 limits, 12 cache, 2 redis, 2 upstream, 4 model, 1 log.
+  // All of them are really there: 1 top, 2 listen, 5 limits, 12 cache, 2 redis, 2 upstream, 4 model, 4 target, 1 log.
   const auto defaults = std::count_if(lines.begin(), lines.end(),
                                       [](const Line& line) { return line.commented && !line.example && !line.header; });
-  CHECK(defaults == 1 + 2 + 5 + 12 + 2 + 2 + 4 + 1);
+  CHECK(defaults == 1 + 2 + 5 + 12 + 2 + 2 + 4 + 4 + 1);
 }
 
 TEST_CASE("every example of the reference can be written") {
@@ -160,7 +168,7 @@ TEST_CASE("every example of the reference can be written") {
     CHECK(loaded.config);
     ++tried;
   }
-  CHECK(tried == 26);
+  CHECK(tried == 38);
 }
 
 // product.md, section 3, with its commented lines taken in where they do not exclude others.
@@ -262,6 +270,16 @@ TEST_CASE("the contract without what is missing is in effect") {
   CHECK(loaded.config->model_for("claude-sonnet-4-20250514")->price->output == 15.0);
 }
 
+TEST_CASE("hedge's defaults are those of the reference") {
+  const auto lines = reference_lines();
+  const auto line = std::find_if(lines.begin(), lines.end(), [](const Line& l) { return l.text.starts_with("hedge = "); });
+  REQUIRE(line != lines.end());
+  const auto loaded = load_with_upstream("[[model]]\nname = \"x\"\n" + line->text);
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->models[0].hedge->budget == Hedge().budget);
+  CHECK(loaded.config->models[0].hedge->quantile == Hedge().quantile);
+}
+
 TEST_CASE("the contract's weighted target is accepted") {
   const auto loaded = load_with_upstream(
       "[[upstream]]\nname = \"official\"\nurl = \"http://h\"\n[[model]]\nname = \"*\"\n"
@@ -292,9 +310,56 @@ TEST_CASE("the summary says what would run, and no secret") {
       "cache       on, answers live 10m, normalised safe, shared per credential, 256MiB of memory, 24h longer when all else "
       "fails\n"
       "redis       redis:6379 database 5, at most 20ms a lookup\n"
-      "model       claude-sonnet-4-20250514  to relay, answers live 1h, normalised faq\n"
+      "model       claude-sonnet-4-20250514  to relay, then relay:claude-3-5-sonnet, then relay:gpt-4o-mini, answers live "
+      "1h, "
+      "normalised faq\n"
+      "              5 at once, 60 requests a minute, 100000 tokens a minute, 100 may wait 20s\n"
       "route       /faq  to relay, answers live 24h, normalised faq+, shared by all\n"
       "client      support-desk  gpt-4o*\n");
+}
+
+TEST_CASE("the summary shows each model's chain and pacing, and what targets can do") {
+  const auto loaded = load_with_upstream(R"(
+[[model]]
+name = "a"
+target = [{ to = "relay:x", weight = 95 }, { to = "relay:y", weight = 5 }]
+answer = "hunter2"
+concurrency = { min = 2, max = 50 }
+queue = { depth = 0 }
+hedge = true
+[[model]]
+name = "b"
+rate = { requests_per_minute = 1 }
+[[target]]
+name = "relay:x"
+context = 128000
+max_output = 1
+tools = false
+vision = false
+json_schema = false
+stream = false
+drop = ["temperature"]
+rename = { max_tokens = "max_completion_tokens" }
+concurrency = 3
+rate = { tokens_per_minute = 10 }
+[[target]]
+name = "relay"
+)");
+  INFO(all(loaded));
+  REQUIRE(loaded.config);
+  CHECK(loaded.diagnostics.empty());
+  const std::string shown = summary(*loaded.config);
+  const std::size_t at = shown.find("model  ");
+  REQUIRE(at != std::string::npos);
+  CHECK(shown.substr(at) ==
+        "model       a  to relay:x 95 %, relay:y 5 %, then the fixed answer\n"
+        "              2 to 50 at once, nobody waits, hedged after the 95th percentile for 2 %\n"
+        "            b  to the upstream it was sent to\n"
+        "              any number at once, 1 request a minute, 100 may wait 20s\n"
+        "target      relay:x  128000 tokens of context, 1 token of answer, no tools, no images, no JSON schema, no streams, "
+        "without temperature, max_tokens as max_completion_tokens, 3 at once, 10 tokens a minute\n"
+        "            relay  can do all\n"
+        "client      whoever reaches the door\n");
 }
 
 }  // namespace
