@@ -24,8 +24,11 @@ enum class Field : unsigned char {
   suffix,
   temperature,   // number
   answers,       // n, best_of: number
+  logprobs,      // number for completions; what is none stays what it is
   output_limit,  // max_tokens and its other names: number
   tools,
+  functions,  // what tools were called before
+  response_format,
   modalities,
   audio,
   hosted,  // anything but null, false and an empty list brings in the world

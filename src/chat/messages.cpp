@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "chat/binding.h"
 #include "chat/reading.h"
 
 namespace outrigger::chat {
@@ -60,6 +61,7 @@ bool is_reference(std::string_view text) {
 
 bool Reading::messages(yyjson_val* value) {
   if (!yyjson_is_arr(value) || unsafe_yyjson_get_len(value) == 0) return not_understood();
+  in_messages_ = true;
   const std::size_t mark = form.open_array();
   std::size_t index = 0;
   std::size_t count = 0;
@@ -74,6 +76,7 @@ bool Reading::messages(yyjson_val* value) {
     if (!message(item, index == last_user, index + 1 == count)) return false;
   }
   form.close(mark, count);
+  in_messages_ = false;
   says_ping = count == 1 && says_ping_only(unsafe_yyjson_get_first(value));
   return true;
 }
@@ -89,6 +92,7 @@ bool Reading::message(yyjson_val* value, bool is_last_user, bool is_last) {
   yyjson_val* content = find(members, "content");
   if (asks && (content == nullptr || yyjson_is_null(content))) return not_understood();
 
+  if (role == "tool" || role == "function") request.needs.tools = true;
   Turn turn = Turn::other;
   if (is_last && role == "assistant") turn = Turn::exact;  // the model is to continue this
   if (is_last_user && role == "user") turn = Turn::last_user;
@@ -108,6 +112,7 @@ bool Reading::message_member(const Members::Member& member, std::size_t& count, 
   if (name == "cache_control") return dropped(value, k_message_depth);
   if (yyjson_is_null(value) && std::find(k_nullable.begin(), k_nullable.end(), name) != k_nullable.end()) return true;
   ++count;
+  see(name, value);
   form.name(name);
   if (name == "content") return content(value, turn);
   if (name == "tool_call_id") {
@@ -116,12 +121,16 @@ bool Reading::message_member(const Members::Member& member, std::size_t& count, 
     return true;
   }
   if (name == "tool_calls") return tool_calls(value);
-  if (name == "audio") note(BypassReason::stateful);  // an answer that the provider has spoken before, by its id
+  if (name == "audio") {  // an answer that the provider has spoken before, by its id
+    note(BypassReason::stateful);
+    request.needs.bound = true;
+  }
   return this->value(value, k_message_depth);
 }
 
 bool Reading::content(yyjson_val* value, Turn turn) {
   if (yyjson_is_str(value)) {
+    if (is_own_place(text_of(value))) request.needs.bound = true;
     text(text_of(value), {}, turn);
     return true;
   }
@@ -154,6 +163,7 @@ bool Reading::part(yyjson_val* value, Edges edges, Turn turn) {
   if (is_text && !yyjson_is_str(yyjson_obj_get(value, "text"))) return not_understood();
   if (!is_text) {
     inspect_media(value);
+    note_part(request.needs, text_of(yyjson_obj_get(value, "type")));
     request.prompt_tokens += k_media_tokens;
   }
   Members members;
@@ -166,6 +176,7 @@ bool Reading::part(yyjson_val* value, Edges edges, Turn turn) {
       continue;
     }
     ++count;
+    see(member.name(), member.value);
     form.name(member.name());
     if (is_text && member.name() == "text") {
       text(text_of(member.value), edges, turn);
@@ -184,11 +195,13 @@ void Reading::inspect_media(yyjson_val* part) {
     const std::string_view text = text_of(value);
     if (text == "file_id") note(BypassReason::stateful);
     if (is_reference(text)) note(BypassReason::mutable_url);
+    if (is_own_place(text)) request.needs.bound = true;
   }
 }
 
 bool Reading::tool_calls(yyjson_val* value) {
   if (!yyjson_is_arr(value)) return not_understood();
+  if (unsafe_yyjson_get_len(value) != 0) request.needs.tools = true;
   const std::size_t mark = form.open_array();
   std::size_t index = 0;
   std::size_t count = 0;
@@ -213,6 +226,7 @@ bool Reading::tool_call(yyjson_val* value) {
     if (is_id && !yyjson_is_str(member.value)) return not_understood();
     if (name == "function" && !yyjson_is_obj(member.value)) return not_understood();
     ++count;
+    see(name, member.value);
     form.name(name);
     if (is_id) {
       call_id(text_of(member.value));
@@ -239,7 +253,11 @@ bool Reading::tools(yyjson_val* value) {
   yyjson_arr_foreach(value, index, count, item) {
     yyjson_val* type = yyjson_obj_get(item, "type");
     if (!yyjson_is_str(type)) return not_understood();
-    if (text_of(type) != "function" && text_of(type) != "custom") note(BypassReason::hosted_tool);
+    request.needs.tools = true;
+    if (text_of(type) != "function" && text_of(type) != "custom") {
+      note(BypassReason::hosted_tool);
+      request.needs.bound = true;
+    }
     if (!without_cache_control(item, 3)) return false;
   }
   form.close(mark, count);

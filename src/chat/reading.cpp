@@ -1,5 +1,6 @@
 #include "chat/reading.h"
 
+#include "chat/binding.h"
 #include "chat/number.h"
 #include "chat/question.h"
 
@@ -7,6 +8,10 @@ namespace outrigger::chat {
 
 void Reading::note(BypassReason reason) {
   if (!request.bypass || reason < *request.bypass) request.bypass = reason;
+}
+
+void Reading::see(std::string_view name, yyjson_val* value) {
+  if (binds(name, value)) request.needs.bound = true;
 }
 
 bool Reading::value(yyjson_val* value, int depth, Markers markers) {
@@ -41,6 +46,7 @@ bool Reading::container(yyjson_val* value, int depth, Markers markers) {
         continue;
       }
       ++count;
+      if (in_messages_) see(member.name(), member.value);
       form.name(member.name());
       if (!this->value(member.value, depth, markers)) return false;
     }

@@ -72,6 +72,10 @@ class Reading {
   void inspect_media(yyjson_val* part);
   bool token_list(yyjson_val* value);
 
+  // A member inside a message: what binds the request to its provider.
+  void see(std::string_view name, yyjson_val* value);
+
+  bool in_messages_ = false;
   std::map<std::string_view, std::uint32_t> calls_;  // a tree, because ids come from outside
   std::vector<Span> elements_;                       // of `input`, in the form
   Span input_;                                       // all of it

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "chat/binding.h"
 #include "chat/fields.h"
 #include "chat/number.h"
 #include "chat/reading.h"
@@ -52,6 +53,10 @@ class TopLevel {
   bool question(Field field, yyjson_val* value);
   bool left_out(Field field, std::string_view name, yyjson_val* value);
   bool stream_options(yyjson_val* value);
+  void speaks() {
+    reading_.note(BypassReason::audio);
+    request_.needs.audio = true;
+  }
 
   Reading& reading_;
   Request& request_;
@@ -74,9 +79,11 @@ bool TopLevel::read(yyjson_val* root, std::string_view body) {
   reading_.form.close(mark, count_);
   if (request_.model.empty() || !has_question_) return reading_.not_understood();
   request_.user = askers_.first();
+  request_.needs.user = user_hash(request_.user);
   if (is_searching_model(request_.model)) reading_.note(BypassReason::hosted_tool);
   if (reading_.says_ping && (reading_.tiny_output || request_.endpoint == Endpoint::embeddings)) {
     reading_.note(BypassReason::ping);
+    request_.needs.ping = true;
   }
   return request_.endpoint != Endpoint::embeddings || reading_.cut_inputs(body);
 }
@@ -117,24 +124,39 @@ bool TopLevel::kept(Field field, yyjson_val* value) {
       return reading_.number(value, 1);
     case Field::answers:
       if (!is_number(value)) return reading_.not_understood();
-      if (to_double(text_of(value)) > 1) reading_.note(BypassReason::several_answers);
+      if (to_double(text_of(value)) > 1) {
+        reading_.note(BypassReason::several_answers);
+        request_.needs.several_answers = true;
+      }
       return reading_.number(value, 1);
     case Field::output_limit:
       if (is_number(value) && to_double(text_of(value)) <= k_ping_tokens) reading_.tiny_output = true;
+      note_output_limit(request_.needs, value);
+      return reading_.number(value, 1);
+    case Field::logprobs:
+      if (is_on(value)) request_.needs.logprobs = true;
       return reading_.number(value, 1);
     case Field::number:
       return reading_.number(value, 1);
     case Field::modalities:
-      if (has_item(value, "audio")) reading_.note(BypassReason::audio);
+      if (has_item(value, "audio")) speaks();
       break;
     case Field::audio:
-      reading_.note(BypassReason::audio);
+      speaks();
+      break;
+    case Field::functions:
+      if (is_on(value)) request_.needs.tools = true;
+      break;
+    case Field::response_format:
+      note_response_format(request_.needs, value);
       break;
     case Field::hosted:
       if (is_on(value)) reading_.note(BypassReason::hosted_tool);
       break;
     case Field::state:
-      if (is_on(value)) reading_.note(BypassReason::stateful);
+      if (!is_on(value)) break;
+      reading_.note(BypassReason::stateful);
+      request_.needs.bound = true;
       break;
     default:
       break;
@@ -191,6 +213,12 @@ bool TopLevel::stream_options(yyjson_val* value) {
 void read_least(yyjson_val* root, Request& request) {
   request.model = text_or_empty(yyjson_obj_get(root, "model"));
   request.stream = yyjson_is_true(yyjson_obj_get(root, "stream"));
+  request.needs.stream = request.stream;
+  const Askers askers{.user = text_or_empty(yyjson_obj_get(root, "user")),
+                      .user_id = text_or_empty(yyjson_obj_get(root, "user_id")),
+                      .safety_identifier = text_or_empty(yyjson_obj_get(root, "safety_identifier")),
+                      .in_metadata = text_or_empty(yyjson_obj_get(yyjson_obj_get(root, "metadata"), "user_id"))};
+  request.needs.user = user_hash(askers.first());
 }
 
 }  // namespace
@@ -218,6 +246,14 @@ Request understand(Endpoint endpoint, std::string_view body, Level level) {
     request.endpoint = endpoint;
     request.bypass = reason;
     if (request.bypass == BypassReason::not_understood) read_least(root, request);
+    return request;
+  }
+  request.needs.unknown = false;
+  request.needs.stream = request.stream;
+  request.needs.prompt_tokens = request.prompt_tokens;
+  if (endpoint == Endpoint::embeddings) {
+    const auto longest = std::ranges::max_element(request.inputs, {}, &Request::Input::tokens);
+    request.needs.prompt_tokens = longest->tokens;
   }
   return request;
 }

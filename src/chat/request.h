@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "chat/endpoint.h"
+#include "chat/needs.h"
 #include "chat/reasons.h"
 #include "core/policy.h"
 
@@ -23,6 +24,7 @@ struct Request {
   std::string app;                     // metadata.dify_app_id: scope = "app" only
   std::optional<BypassReason> bypass;  // of the request's own nature: not_json, not_understood, ping, several_answers, ...
   std::uint32_t prompt_tokens = 0;     // a rough estimate (see estimate_tokens)
+  Needs needs{.unknown = true};        // what it asks of a target; of what is not understood only `stream` and `user`
 
   // The typed, length-prefixed canonical form of the whole request at the level asked for; empty when bypassed as not_json
   // or not_understood, and filled for every other reason. form.h describes it, canonical.h prints it.
