@@ -164,9 +164,11 @@ struct Hedge {
 };
 
 struct Model {
-  std::string name;                         // a glob: `*` and `?`
-  std::vector<WeightedTarget> target;       // empty: the upstream that the request was sent to
-  std::vector<std::string> fallback;        // as WeightedTarget::to. A chain is not followed into other models' chains
+  std::string name;                    // a glob: `*` and `?`
+  std::vector<WeightedTarget> target;  // empty: the upstream that the request was sent to
+  // As WeightedTarget::to, each once; may name one of several targets, which then stands in for the others. A fallback's own
+  // [[model]] plays no part.
+  std::vector<std::string> fallback;
   std::optional<std::string> fixed_answer;  // `answer`: what clients get when every target failed
   Concurrency concurrency;                  // of each target, as are rate and breaker
   Queue queue;
@@ -185,9 +187,10 @@ struct TargetTraits {
   std::optional<std::uint64_t> context;  // tokens, of prompt and answer together
   bool tools = true, vision = true, json_schema = true, stream = true;
   std::optional<std::uint64_t> max_output;  // tokens
-  std::vector<std::string> drop;            // top-level members that a request goes without
-  std::vector<std::pair<std::string, std::string>>
-      rename;  // top-level members that are called otherwise there: {ours, theirs}
+  // Top-level members that a request goes without, and that are called otherwise there: {ours, theirs}. Never model, messages or
+  // stream; no two are renamed to the same.
+  std::vector<std::string> drop;
+  std::vector<std::pair<std::string, std::string>> rename;
   std::optional<Concurrency> concurrency;
   std::optional<Rate> rate;
   std::optional<Breaker> breaker;
