@@ -172,6 +172,14 @@ TEST_CASE("concurrency: a brown-out shrinks the limit, never below the floor, an
   CHECK(concurrency.limit() == 100u);
 }
 
+TEST_CASE("concurrency: what was usual in a time of trouble is let go of quickly") {
+  Concurrency concurrency({.kind = Kind::adaptive, .limit = 20});
+  for (int i = 0; i < 10; ++i) window(concurrency, 1, 10s);
+  for (int i = 0; i < 20; ++i) window(concurrency, 1, 1s);
+  window(concurrency, 20, 4s);
+  CHECK(*concurrency.limit() < 20);
+}
+
 TEST_CASE("concurrency: times that can't be harm nothing") {
   Concurrency concurrency({.kind = Kind::adaptive, .limit = 20});
   window(concurrency, 20, 0s);

@@ -31,6 +31,7 @@ TEST_CASE("retry budget: a share of the requests, and a reserve that nobody has 
                        {0.1, 0, 10, 1},
                        {0.1, 0, 30, 3},
                        {0.2, 5, 100, 25},
+                       {0.29, 0, 100, 29},
                        {1, 0, 7, 7},
                        {2, 0, 7, 14},
                        {0, 10, 1000, 0},
