@@ -62,28 +62,34 @@ class Walker {
   std::size_t at_ = 0;
 };
 
-bool is_named_input(std::string_view name) {
-  if (name.find('\\') == name.npos) return name == "\"input\"";
-  const Document document = parse_json(name);
-  yyjson_val* root = yyjson_doc_get_root(document.get());
-  return yyjson_is_str(root) && text_of(root) == "input";
-}
-
 }  // namespace
 
-InputText find_input(std::string_view body) {
-  InputText found;
+std::vector<MemberText> members_of(std::string_view body) {
+  std::vector<MemberText> found;
   Walker members(body);
   if (!members.eat('{')) return found;
   do {
     const std::string_view name = members.value();
-    if (!members.eat(':')) return found;
-    const std::string_view value = members.value();
-    if (is_named_input(name)) {
-      found.value = value;
-      break;
-    }
+    if (!members.eat(':')) break;
+    found.push_back({name, members.value()});
   } while (members.eat(','));
+  return found;
+}
+
+bool is_named(std::string_view written, std::string_view name) {
+  if (written.find('\\') == written.npos) {
+    return written.size() == name.size() + 2 && written.substr(1, name.size()) == name;
+  }
+  const Document document = parse_json(written);
+  yyjson_val* root = yyjson_doc_get_root(document.get());
+  return yyjson_is_str(root) && text_of(root) == name;
+}
+
+InputText find_input(std::string_view body) {
+  InputText found;
+  const std::vector<MemberText> members = members_of(body);
+  const auto input = std::ranges::find_if(members, [](const MemberText& m) { return is_named(m.name, "input"); });
+  if (input != members.end()) found.value = input->value;
 
   Walker elements(found.value);
   if (!elements.eat('[')) {

@@ -1,5 +1,6 @@
 // providers_fuzz [seed] [iterations]: the golden exchanges, damaged as bytes, as JSON and as events, through the readers; what is
-// stored through every form of rendering and back; stored forms damaged behind a right checksum. Prints the seed first; a run is
+// stored through every form of rendering and back; stored forms damaged behind a right checksum; request bodies, damaged or not,
+// rewritten for another target. Prints the seed first; a run is
 // the same for the same seed.
 #include <fmt/format.h>
 
@@ -17,6 +18,8 @@
 #include "providers/answer.h"
 #include "providers/json_doc.h"
 #include "providers/openai/pieces.h"
+#include "providers/openai/rewrite.h"
+#include "unit/chat/random_request.h"
 
 namespace outrigger::providers {
 namespace {
@@ -225,18 +228,67 @@ void fuzz_embeddings(Rng& rng) {
   OR_CHECK(again.has_value() && again->embeddings == read->embeddings && again->prompt_tokens == read->prompt_tokens);
 }
 
+// Members of the top level that no rewrite below names, in their order.
+std::vector<std::string> untouched(const JsonDoc& doc) {
+  constexpr std::array<std::string_view, 8> k_touched{
+      "model",  "max_tokens",     "max_completion_tokens", "max_output_tokens",
+      "stream", "stream_options", "temperature",           "of_old"};
+  std::vector<std::string> found;
+  std::size_t index = 0;
+  std::size_t count = 0;
+  yyjson_val* name = nullptr;
+  yyjson_val* value = nullptr;
+  yyjson_obj_foreach(doc.root(), index, count, name, value) {
+    const std::string_view own = *string_of(name);
+    if (std::ranges::find(k_touched, own) == k_touched.end()) found.push_back(text_of(name) + text_of(value));
+  }
+  return found;
+}
+
+// Returns whether the body was one that can be rewritten.
+bool fuzz_rewrite(Rng& rng) {
+  std::string body = chat::test::written(chat::test::random_chat(rng), &rng);
+  mutate(rng, body);
+  const std::vector<char> exact(body.begin(), body.end());
+  const std::string_view view(exact.data(), exact.size());
+  const JsonDoc before = JsonDoc::read(body);
+  const bool is_object = yyjson_is_obj(before.root());
+  const auto same = openai::rewrite_request(view, {});
+  OR_CHECK(same.has_value() == is_object);
+  OR_CHECK(!same || *same == view);
+  openai::RequestRewrite rewrite;
+  if (rng.chance(0.5)) rewrite.drop.emplace_back("temperature");
+  if (rng.chance(0.3)) rewrite.rename.push_back({"max_tokens", "max_completion_tokens"});
+  if (rng.chance(0.3)) rewrite.rename.push_back({"max_completion_tokens", "max_tokens"});
+  if (rng.chance(0.3)) rewrite.rename.push_back({"temperature", "of_old"});
+  if (rng.chance(0.5)) rewrite.max_output = rng.below(200);
+  if (rng.chance(0.5)) rewrite.stream = rng.chance(0.5);
+  if (rng.chance(0.5)) rewrite.model = "m\n\"";
+  const auto text = openai::rewrite_request(view, rewrite);
+  OR_CHECK(text.has_value() == is_object);
+  if (!text) return false;
+  const JsonDoc after = JsonDoc::read(*text);
+  OR_CHECK(yyjson_is_obj(after.root()));
+  OR_CHECK(untouched(after) == untouched(before));
+  if (rewrite.model) OR_CHECK(string_of(member(after.root(), "model")) == *rewrite.model);
+  if (rewrite.stream.value_or(false)) OR_CHECK(yyjson_is_true(member(after.root(), "stream")));
+  return true;
+}
+
 int run(std::uint64_t seed, std::uint64_t iterations) {
   fmt::print("providers_fuzz seed {} iterations {}\n", seed, iterations);
   Rng rng(seed);
   const std::vector<Body> bodies = golden_bodies();
   std::uint64_t stored = 0;
+  std::uint64_t rewritten = 0;
   for (std::uint64_t i = 0; i < iterations; ++i) {
     const Body& body = bodies[rng.below(bodies.size())];
     if (fuzz_reader(rng, body)) ++stored;
     fuzz_stored(rng, body);
     fuzz_embeddings(rng);
+    if (fuzz_rewrite(rng)) ++rewritten;
   }
-  fmt::print("ok, {} of them were stored\n", stored);
+  fmt::print("ok, {} of them were stored, {} rewritten\n", stored, rewritten);
   return 0;
 }
 
