@@ -1,7 +1,6 @@
 // providers_fuzz [seed] [iterations]: the golden exchanges, damaged as bytes, as JSON and as events, through the readers; what is
 // stored through every form of rendering and back; stored forms damaged behind a right checksum; request bodies, damaged or not,
-// rewritten for another target. Prints the seed first; a run is
-// the same for the same seed.
+// rewritten for another target; errors and headers damaged. Prints the seed first; a run is the same for the same seed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,6 +18,8 @@
 #include "providers/json_doc.h"
 #include "providers/openai/pieces.h"
 #include "providers/openai/rewrite.h"
+#include "providers/signals.h"
+#include "providers/told_times.h"
 #include "unit/chat/random_request.h"
 
 namespace outrigger::providers {
@@ -275,6 +276,74 @@ bool fuzz_rewrite(Rng& rng) {
   return true;
 }
 
+constexpr std::array<std::string_view, 9> k_errors{
+    R"({"error":{"message":"Rate limit reached. Please try again in 6m0s.","type":"tokens","param":null,"code":"rate_limit_exceeded"}})",
+    R"({"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":null}})",
+    R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})",
+    R"([{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"reason":"X"},{"retryDelay":"17s"}],"message":"limit: 0,"}}])",
+    R"({"choices":[],"base_resp":{"status_code":1002,"status_msg":"rate limit"}})",
+    R"({"error":{"code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"},"metadata":{"reasons":["a"]}}})",
+    R"({"code":"rate_limit_error","message":"x","status":429})",
+    R"("Tokens per minute limit exceeded, retry after 7 seconds")",
+    "<html><h1>502</h1></html>"};
+
+constexpr std::array<std::string_view, 16> k_values{"1s",
+                                                    "6m0s",
+                                                    "17ms",
+                                                    "1h2m3s",
+                                                    "59.70",
+                                                    "0",
+                                                    "-1",
+                                                    "1755780090",
+                                                    "1755780090500",
+                                                    "2025-08-21T12:40:59Z",
+                                                    "2025-08-21T20:41:30.250+08:00",
+                                                    "Thu, 21 Aug 2025 12:41:30 GMT",
+                                                    "99999999999999999999",
+                                                    "1e308",
+                                                    "",
+                                                    "5000"};
+
+void check_length(std::optional<Duration> length) { OR_CHECK(!length || (*length >= 0s && *length <= k_told_max)); }
+
+void check_signal(const Signal& signal) {
+  OR_CHECK(signal.code.size() <= Signal::k_code_max);
+  OR_CHECK(signal.code.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-") ==
+           std::string::npos);
+  OR_CHECK(!signal.retry_after || *signal.retry_after > 0s);
+  check_length(signal.retry_after);
+}
+
+// Headers that change each time they are asked for, around errors and answers.
+void fuzz_signals(Rng& rng, const Body& body) {
+  static constexpr std::array k_statuses{200, 204, 302, 400, 401, 402, 403, 404, 408, 413, 429, 500, 503, 529, 0, -7};
+  std::string error(rng.chance(0.2) ? std::string_view(body.text) : k_errors[rng.below(k_errors.size())]);
+  mutate(rng, error);
+  std::string value;
+  std::uint32_t asked = 0;
+  const auto header = [&](std::string_view) -> std::optional<std::string_view> {
+    if (rng.chance(0.3)) return std::nullopt;
+    ++asked;
+    value = k_values[rng.below(k_values.size())];
+    if (rng.chance(0.5)) mutate(rng, value);
+    return value;
+  };
+  const WallTime now{std::chrono::milliseconds(1'755'780'060'000 + static_cast<std::int64_t>(rng.below(1'000'000)))};
+  const std::vector<char> exact(error.begin(), error.end());
+  const std::string_view view(exact.data(), exact.size());
+  const int status = k_statuses[rng.below(k_statuses.size())];
+  const Signal signal = read_signal(status, header, view, now);
+  OR_CHECK(signal.kind != SignalKind::ok || (status >= 200 && status < 300));
+  check_signal(signal);
+  check_signal(read_event_signal(view));
+  asked = 0;
+  std::uint32_t ignored = 0;
+  const Limits limits = read_limits(header, now, ignored);
+  OR_CHECK(ignored <= asked);
+  check_length(limits.requests_reset);
+  check_length(limits.tokens_reset);
+}
+
 int run(std::uint64_t seed, std::uint64_t iterations) {
   fmt::print("providers_fuzz seed {} iterations {}\n", seed, iterations);
   Rng rng(seed);
@@ -287,6 +356,7 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
     fuzz_stored(rng, body);
     fuzz_embeddings(rng);
     if (fuzz_rewrite(rng)) ++rewritten;
+    fuzz_signals(rng, body);
   }
   fmt::print("ok, {} of them were stored, {} rewritten\n", stored, rewritten);
   return 0;
