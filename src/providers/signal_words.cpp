@@ -10,32 +10,31 @@ namespace {
 using Words = std::span<const std::string_view>;
 
 // A word that ends in `*` stands for all that begin so.
-constexpr std::array<std::string_view, 23> k_quota_words{
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "billing_error",
-    "exceeded_current_quota_error",  // Moonshot
-    "insufficient_balance",
-    "arrearage",
-    "accountoverdueerror",  // DashScope, Volcengine
-    "credit_balance_too_low",
-    "payment_required",
-    "prepaidbilloverdue",
-    "postpaidbilloverdue",
-    "insufficient_user_quota",
-    "pre_consume_token_quota_failed",  // one-api and its kin
-    "provider_quota_exceeded",         // Dify
-    "usage_limit_reached",
-    "usage_limit_exceeded",
-    "allocationquota.freetieronly",
-    "30001",  // SiliconFlow
-    "1113",
-    "1304",
-    "1308",
-    "1310"};  // Zhipu: arrears; the day's, five hours', the week's share
+constexpr std::string_view k_quota_words[] = {"insufficient_quota",
+                                              "billing_hard_limit_reached",
+                                              "billing_not_active",
+                                              "billing_error",
+                                              "exceeded_current_quota_error",  // Moonshot
+                                              "insufficient_balance",
+                                              "arrearage",
+                                              "accountoverdueerror",  // DashScope, Volcengine
+                                              "credit_balance_too_low",
+                                              "payment_required",
+                                              "prepaidbilloverdue",
+                                              "postpaidbilloverdue",
+                                              "insufficient_user_quota",
+                                              "pre_consume_token_quota_failed",  // one-api and its kin
+                                              "provider_quota_exceeded",         // Dify
+                                              "usage_limit_reached",
+                                              "usage_limit_exceeded",
+                                              "allocationquota.freetieronly",
+                                              "30001",  // SiliconFlow
+                                              "1113",
+                                              "1304",
+                                              "1308",
+                                              "1310"};  // Zhipu: arrears; the day's, five hours', the week's share
 
-constexpr std::array<std::string_view, 26> k_unfit_words{
+constexpr std::string_view k_unfit_words[] = {
     "context_length_exceeded", "model_not_found", "model_not_exist", "modelnotfound", "deploymentnotfound",
     "deployment_not_found", "model_not_supported", "unsupported_model", "unsupported_parameter", "unsupported_value",
     "unsupportedoperation", "model_currently_not_support", "content_filter", "content_policy_violation",
@@ -44,136 +43,136 @@ constexpr std::array<std::string_view, 26> k_unfit_words{
     "unsupported_country_region_territory", "20012", "30003",  // SiliconFlow: no such model, model disabled
     "1211", "1212", "1221", "1222", "1261", "1301"};  // Zhipu: model, method, taken offline, none such, too long, a filter
 
-constexpr std::array<std::string_view, 10> k_overload_words{"overloaded_error",
-                                                            "overloaded",
-                                                            "engine_overloaded_error",
-                                                            "server_overloaded",
-                                                            "serveroverloaded",
-                                                            "modeloverloaded",
-                                                            "1305",  // Zhipu: too many visitors of this model
-                                                            "no_healthy_upstream",
-                                                            "service_unavailable_error",
-                                                            "1234"};
+constexpr std::string_view k_overload_words[] = {"overloaded_error",
+                                                 "overloaded",
+                                                 "engine_overloaded_error",
+                                                 "server_overloaded",
+                                                 "serveroverloaded",
+                                                 "modeloverloaded",
+                                                 "1305",  // Zhipu: too many visitors of this model
+                                                 "no_healthy_upstream",
+                                                 "service_unavailable_error",
+                                                 "1234"};
 
-constexpr std::array<std::string_view, 16> k_rate_words{"rate_limit_exceeded",
-                                                        "rate_limit_error",
-                                                        "rate_limit_reached_error",
-                                                        "rate_limited",
-                                                        "ratelimiterror",
-                                                        "ratelimitreached",
-                                                        "ratelimitexceeded",
-                                                        "too_many_requests",
-                                                        "throttling*",
-                                                        "throttled",
-                                                        "throttlingexception",
-                                                        "limit_requests",
-                                                        "limit_burst_rate",
-                                                        "accountratelimitexceeded",
-                                                        "1302",
-                                                        "1303"};  // Zhipu: at once, in a while
+constexpr std::string_view k_rate_words[] = {"rate_limit_exceeded",
+                                             "rate_limit_error",
+                                             "rate_limit_reached_error",
+                                             "rate_limited",
+                                             "ratelimiterror",
+                                             "ratelimitreached",
+                                             "ratelimitexceeded",
+                                             "too_many_requests",
+                                             "throttling*",
+                                             "throttled",
+                                             "throttlingexception",
+                                             "limit_requests",
+                                             "limit_burst_rate",
+                                             "accountratelimitexceeded",
+                                             "1302",
+                                             "1303"};  // Zhipu: at once, in a while
 
-constexpr std::array<std::string_view, 26> k_credential_words{"invalid_api_key",
-                                                              "invalidapikey",
-                                                              "incorrect_api_key_error",
-                                                              "invalid_authentication_error",
-                                                              "authentication_error",
-                                                              "authenticationerror",
-                                                              "permission_error",
-                                                              "permission_denied",
-                                                              "permission_denied_error",
-                                                              "unauthenticated",
-                                                              "unauthorized",
-                                                              "accessdenied*",
-                                                              "access_denied",
-                                                              "account_deactivated",
-                                                              "api_key_invalid",
-                                                              "api_key_expired",
-                                                              "1000",
-                                                              "1001",
-                                                              "1002",
-                                                              "1003",
-                                                              "1004",
-                                                              "1110",
-                                                              "1111",
-                                                              "1112",
-                                                              "1120",
-                                                              "1121"};  // Zhipu
+constexpr std::string_view k_credential_words[] = {"invalid_api_key",
+                                                   "invalidapikey",
+                                                   "incorrect_api_key_error",
+                                                   "invalid_authentication_error",
+                                                   "authentication_error",
+                                                   "authenticationerror",
+                                                   "permission_error",
+                                                   "permission_denied",
+                                                   "permission_denied_error",
+                                                   "unauthenticated",
+                                                   "unauthorized",
+                                                   "accessdenied*",
+                                                   "access_denied",
+                                                   "account_deactivated",
+                                                   "api_key_invalid",
+                                                   "api_key_expired",
+                                                   "1000",
+                                                   "1001",
+                                                   "1002",
+                                                   "1003",
+                                                   "1004",
+                                                   "1110",
+                                                   "1111",
+                                                   "1112",
+                                                   "1120",
+                                                   "1121"};  // Zhipu
 
 // Of failures. They matter only where no status tells.
-constexpr std::array<std::string_view, 9> k_failure_words{
+constexpr std::string_view k_failure_words[] = {
     "server_error",        "api_error",           "internal_error", "internalerror*", "internal_server_error",
     "internalservererror", "service_unavailable", "unavailable",    "timeout_error"};
 
-constexpr std::array<std::string_view, 10> k_client_words{
+constexpr std::string_view k_client_words[] = {
     "invalid_request_error", "invalid_request", "invalid_argument",    "invalidparameter*",    "invalid_parameter_error",
     "badrequesterror",       "bad_request",     "failed_precondition", "unprocessable_entity", "1214"};
 
-constexpr std::array<std::string_view, 19> k_quota_phrases{"exceeded your current quota",
-                                                           "exceeded current quota",
-                                                           "insufficient balance",
-                                                           "balance is insufficient",
-                                                           "insufficient_quota",
-                                                           "credit balance is too low",
-                                                           "billing hard limit",
-                                                           "insufficient credits",
-                                                           "not enough credits",
-                                                           "account is not active",
-                                                           "payment is past due",
-                                                           "is suspended due to",
-                                                           "you have reached your specified api usage limits",
-                                                           "usage limit",
-                                                           "account is in arrears",
-                                                           "in good standing",
-                                                           "余额不足",
-                                                           "欠费",
-                                                           "使用上限"};
+constexpr std::string_view k_quota_phrases[] = {"exceeded your current quota",
+                                                "exceeded current quota",
+                                                "insufficient balance",
+                                                "balance is insufficient",
+                                                "insufficient_quota",
+                                                "credit balance is too low",
+                                                "billing hard limit",
+                                                "insufficient credits",
+                                                "not enough credits",
+                                                "account is not active",
+                                                "payment is past due",
+                                                "is suspended due to",
+                                                "you have reached your specified api usage limits",
+                                                "usage limit",
+                                                "account is in arrears",
+                                                "in good standing",
+                                                "余额不足",
+                                                "欠费",
+                                                "使用上限"};
 
 // Of a request that is larger than the limit of the minute: it never fits here.
-constexpr std::array<std::string_view, 1> k_too_large_phrases{"request too large for"};
+constexpr std::string_view k_too_large_phrases[] = {"request too large for"};
 
-constexpr std::array<std::string_view, 35> k_unfit_phrases{"maximum context length",
-                                                           "context length",
-                                                           "context window",
-                                                           "context limit",
-                                                           "context size",
-                                                           "prompt is too long",
-                                                           "range of input length",
-                                                           "input is too long",
-                                                           "too many tokens",
-                                                           "maximum number of tokens",
-                                                           "maximum input length",
-                                                           "content management policy",
-                                                           "content filter",
-                                                           "safety system",
-                                                           "was flagged",
-                                                           "requires moderation",
-                                                           "inappropriate content",
-                                                           "sensitive content",
-                                                           "敏感",
-                                                           "不安全",
-                                                           "is not supported with this model",
-                                                           "not supported by this model",
-                                                           "not supported by the model",
-                                                           "not supported for this model",
-                                                           "model does not support",
-                                                           "does not support image",
-                                                           "does not support tool",
-                                                           "only support stream",
-                                                           "model does not exist",
-                                                           "model not exist",
-                                                           "no endpoints found",
-                                                           "no available model provider",
-                                                           "country, region, or territory",
-                                                           "location is not supported",
-                                                           "does not exist or you do not have access"};
+constexpr std::string_view k_unfit_phrases[] = {"maximum context length",
+                                                "context length",
+                                                "context window",
+                                                "context limit",
+                                                "context size",
+                                                "prompt is too long",
+                                                "range of input length",
+                                                "input is too long",
+                                                "too many tokens",
+                                                "maximum number of tokens",
+                                                "maximum input length",
+                                                "content management policy",
+                                                "content filter",
+                                                "safety system",
+                                                "was flagged",
+                                                "requires moderation",
+                                                "inappropriate content",
+                                                "sensitive content",
+                                                "敏感",
+                                                "不安全",
+                                                "is not supported with this model",
+                                                "not supported by this model",
+                                                "not supported by the model",
+                                                "not supported for this model",
+                                                "model does not support",
+                                                "does not support image",
+                                                "does not support tool",
+                                                "only support stream",
+                                                "model does not exist",
+                                                "model not exist",
+                                                "no endpoints found",
+                                                "no available model provider",
+                                                "country, region, or territory",
+                                                "location is not supported",
+                                                "does not exist or you do not have access"};
 
-constexpr std::array<std::string_view, 8> k_credential_phrases{
-    "api key not valid", "invalid api key", "invalid api-key",      "invalid_api_key",
-    "incorrect api key", "api key expired", "invalid access token", "invalid token"};
+constexpr std::string_view k_credential_phrases[] = {"api key not valid",    "invalid api key",   "invalid api-key",
+                                                     "invalid_api_key",      "incorrect api key", "api key expired",
+                                                     "invalid access token", "invalid token"};
 
-constexpr std::array<std::string_view, 3> k_overload_phrases{"overloaded", "访问量过大", "at capacity"};
+constexpr std::string_view k_overload_phrases[] = {"overloaded", "访问量过大", "at capacity"};
 
-constexpr std::array<std::string_view, 16> k_rate_phrases{
+constexpr std::string_view k_rate_phrases[] = {
     "rate limit",        "rate_limit", "rate-limit", "ratelimit",     "too many requests", "requests per minute",
     "tokens per minute", "tpm limit",  "rpm limit",  "rate limiting", "throttl",           "速率限制",
     "请求频率",          "频率过高",   "并发数过高", "请求过于频繁",
