@@ -8,7 +8,7 @@ namespace outrigger::http {
 
 class Client::Impl {
  public:
-  Impl(io::World world, const ClientLimits& limits) : shared{world, limits, Pools(world.loop, limits)} {}
+  Impl(io::World world, const ClientLimits& limits) : shared{world, limits, Pools(world.loop, limits), {}} {}
   ClientShared shared;
 };
 

@@ -34,8 +34,8 @@ ClientCall::ClientCall(ClientShared& shared, const Origin& origin, const Request
   if (options_.body) options_.streamed = false;
   body_ended_ = !options_.streamed;
   length_left_ = options_.streamed_length;
-  std::string text;
-  text.reserve(head.target.size() + head.headers.text_size() + 4 * head.headers.size() + 128);
+  std::string& text = shared_.scratch;
+  text.clear();
   if (!write_request_head(text, head, framing_of(head, options_))) {
     end_later(ErrorCode::bad_request, "the method or the target cannot be sent");
     return;
@@ -43,7 +43,7 @@ ClientCall::ClientCall(ClientShared& shared, const Origin& origin, const Request
   head_ = Bytes::copy(text);
   if (std::unique_ptr<io::Stream> idle = shared_.pools.take(pool_)) {
     reused_ = true;
-    attach(std::move(idle));
+    attach(std::move(idle), true);
   } else {
     dial();
   }
@@ -63,29 +63,29 @@ void ClientCall::dial() {
 void ClientCall::on_connected(Result<std::unique_ptr<io::Stream>> stream) {
   dial_.reset();
   if (!stream) return end_with(stream.error().code, std::move(stream.error().detail));
-  attach(std::move(*stream));
+  attach(std::move(*stream), false);
   if (left_unsent_ && unsent() == 0) {
     left_unsent_ = false;
     handler_.on_drained();
   }
 }
 
-void ClientCall::attach(std::unique_ptr<io::Stream> stream) {
+void ClientCall::attach(std::unique_ptr<io::Stream> stream, bool is_read) {
   stream_ = std::move(stream);
   state_ = State::exchanging;
   parser_.start({.head_bytes = shared_.limits.header_bytes}, is_head_);
   stream_->set_handler(this);
-  reading_ = false;
+  reading_ = is_read;
   follow_reading();
-  std::vector<Bytes> pieces{head_};
-  if (options_.body && !options_.body->empty()) pieces.push_back(*options_.body);
-  if (!waiting_.empty()) {
-    pieces.insert(pieces.end(), waiting_.begin(), waiting_.end());
-    waiting_.clear();
-    waiting_bytes_ = 0;
-    body_begun_ = true;
+  if (waiting_.empty()) {
+    const std::array<Bytes, 2> pieces{head_, options_.body.value_or(Bytes{})};
+    return stream_->write(std::span(pieces).first(pieces[1].empty() ? 1 : 2));
   }
-  stream_->write(pieces);
+  waiting_.insert(waiting_.begin(), head_);
+  stream_->write(waiting_);
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  body_begun_ = true;
 }
 
 void ClientCall::write_body(const Bytes& data) {

@@ -26,6 +26,7 @@ struct ClientShared {
   io::World world;
   ClientLimits limits;
   Pools pools;
+  std::string scratch;  // where heads are written; its memory is used again
 };
 
 class ClientCall final : public Call, private io::StreamHandler {
@@ -53,7 +54,7 @@ class ClientCall final : public Call, private io::StreamHandler {
 
   void dial();
   void on_connected(Result<std::unique_ptr<io::Stream>> stream);
-  void attach(std::unique_ptr<io::Stream> stream);
+  void attach(std::unique_ptr<io::Stream> stream, bool is_read);
   void send_body(std::span<const Bytes> pieces);
 
   // All of these may end in a call to the handler that destroys this object.

@@ -15,11 +15,7 @@ class IdleConn final : private io::StreamHandler {
     stream_->set_handler(this);
     stream_->read(true);
   }
-  std::unique_ptr<io::Stream> take() {
-    stream_->read(false);
-    stream_->set_handler(nullptr);
-    return std::move(stream_);
-  }
+  std::unique_ptr<io::Stream> take() { return std::move(stream_); }
   void close() { stream_.reset(); }
 
   Pool& pool;

@@ -35,7 +35,8 @@ class Pools {
   // Each use() needs one release().
   Pool& use(const Origin& origin);
   void release(Pool& pool);
-  // The newest idle connection, or null. Its handler is still the pool's: set another at once.
+  // The newest idle connection, or null. It is being read (to stop and begin again would cost two system calls a request), and
+  // its handler is still the pool's: set another at once.
   std::unique_ptr<io::Stream> take(Pool& pool);
   // A connection whose exchange ended cleanly.
   void give(Pool& pool, std::unique_ptr<io::Stream> stream);

@@ -27,6 +27,25 @@ bool is_named(std::string_view name, std::string_view lower_case) {
   return true;
 }
 
+// Is a field of that name always hop-by-hop, whatever Connection says?
+bool is_always_hop_by_hop(std::string_view name) {
+  switch (name.size()) {
+    case 2:
+      return is_named(name, "te");
+    case 7:
+      return is_named(name, "trailer") || is_named(name, "upgrade");
+    case 10:
+      if (is_named(name, "connection") || is_named(name, "keep-alive")) return true;
+      break;
+    case 17:
+      if (is_named(name, "transfer-encoding")) return true;
+      break;
+    default:
+      break;
+  }
+  return name.size() > 6 && is_named(name.substr(0, 6), "proxy-");
+}
+
 constexpr std::array<bool, 256> k_token_characters = [] {
   std::array<bool, 256> table{};
   for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
@@ -132,35 +151,12 @@ bool is_field_value(std::string_view text) {
   });
 }
 
-bool is_hop_by_hop(std::string_view name) {
-  switch (name.size()) {
-    case 2:
-      return is_named(name, "te");
-    case 7:
-      return is_named(name, "trailer") || is_named(name, "upgrade");
-    case 10:
-      if (is_named(name, "connection") || is_named(name, "keep-alive")) return true;
-      break;
-    case 17:
-      if (is_named(name, "transfer-encoding")) return true;
-      break;
-    default:
-      break;
-  }
-  return name.size() > 6 && is_named(name.substr(0, 6), "proxy-");
+bool HopByHop::operator()(std::string_view name) const {
+  if (is_always_hop_by_hop(name)) return true;
+  return connection_ && list_has_token(*connection_, name) && !is_named(name, "content-length") && !is_named(name, "host");
 }
 
-void remove_hop_by_hop(Headers& headers) {
-  std::vector<std::string> gone;
-  const std::optional<std::string> connection = headers.joined("connection");
-  for (std::size_t i = 0; i < headers.size(); ++i) {
-    const std::string_view name = headers[i].name;
-    const bool named =
-        connection && list_has_token(*connection, name) && !is_named(name, "content-length") && !is_named(name, "host");
-    if (named || is_hop_by_hop(name)) gone.emplace_back(name);
-  }
-  for (const std::string& name : gone) headers.remove(name);
-}
+void remove_hop_by_hop(Headers& headers) { headers.remove_if(HopByHop(headers)); }
 
 void Headers::add(std::string_view name, std::string_view value) {
   // Both may be views of our own text, which is about to move.
@@ -189,7 +185,8 @@ void Headers::set(std::string_view name, std::string_view value) {
 }
 
 std::size_t Headers::remove(std::string_view name) {
-  return std::erase_if(fields_, [&](const Span& span) { return equal_ignoring_case(name_of(span), name); });
+  return std::erase_if(
+      fields_, [&](const Span& span) { return span.name_size == name.size() && equal_ignoring_case(name_of(span), name); });
 }
 
 std::optional<std::string_view> Headers::get(std::string_view name) const {
@@ -202,7 +199,7 @@ std::optional<std::string_view> Headers::get(std::string_view name) const {
 std::optional<std::string> Headers::joined(std::string_view name) const {
   std::optional<std::string> all;
   for (const Span& span : fields_) {
-    if (!equal_ignoring_case(name_of(span), name)) continue;
+    if (span.name_size != name.size() || !equal_ignoring_case(name_of(span), name)) continue;
     if (all) {
       all->append(", ").append(value_of(span));
     } else {
@@ -214,7 +211,8 @@ std::optional<std::string> Headers::joined(std::string_view name) const {
 
 bool Headers::has_token(std::string_view name, std::string_view token) const {
   return std::any_of(fields_.begin(), fields_.end(), [&](const Span& span) {
-    return equal_ignoring_case(name_of(span), name) && list_has_token(value_of(span), token);
+    return span.name_size == name.size() && equal_ignoring_case(name_of(span), name) &&
+           list_has_token(value_of(span), token);
   });
 }
 

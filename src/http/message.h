@@ -23,6 +23,11 @@ class Headers {
   void set(std::string_view name, std::string_view value);
   // How many were removed.
   std::size_t remove(std::string_view name);
+  // The same for all fields whose name `goes(name)`.
+  template <class Goes>
+  std::size_t remove_if(Goes&& goes) {
+    return std::erase_if(fields_, [&](const Span& span) { return goes(name_of(span)); });
+  }
   // The first field of that name.
   [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const;
   // All fields of that name joined with ", " (RFC 9110 §5.3); nothing when absent.
@@ -63,11 +68,17 @@ bool list_has_token(std::string_view list, std::string_view token);
 bool is_token(std::string_view text);
 // May stand in a field value: no control characters but tab, so nothing can begin a new line.
 bool is_field_value(std::string_view text);
-// Is a field of that name always hop-by-hop, whatever Connection says?
-bool is_hop_by_hop(std::string_view name);
-// Removes what RFC 9110 §7.6.1 calls hop-by-hop: Connection and all that it names, Keep-Alive, Proxy-*, TE, Trailer,
-// Transfer-Encoding, Upgrade. Content-Length stays: whoever sends the message on decides about framing. Host stays even when
+// Tells what RFC 9110 §7.6.1 calls hop-by-hop: Connection and all that it names, Keep-Alive, Proxy-*, TE, Trailer,
+// Transfer-Encoding, Upgrade. Content-Length is not: whoever sends the message on decides about framing. Nor is Host, even when
 // Connection names it: a request without it would not be valid.
+class HopByHop {
+ public:
+  explicit HopByHop(const Headers& headers) : connection_(headers.joined("connection")) {}
+  [[nodiscard]] bool operator()(std::string_view name) const;
+
+ private:
+  std::optional<std::string> connection_;
+};
 void remove_hop_by_hop(Headers& headers);
 
 struct RequestHead {

@@ -63,8 +63,9 @@ void ServerConn::respond(const ResponseHead& head, BodyLength length) {
   shared_.scratch.clear();
   write_response_head(shared_.scratch, head, framing, shared_.date.at(shared_.loop.wall_now()));
   answer_ = Answer::streaming;
-  const Bytes bytes = Bytes::copy(shared_.scratch);
-  send({&bytes, 1});
+  // The first piece of the body mostly comes in the same breath, and then both are one write.
+  cork(Bytes::copy(shared_.scratch));
+  if (!pumping_) flush_ = shared_.loop.after({}, [this] { flush_cork(); });
 }
 
 void ServerConn::write(const Bytes& data) {
@@ -116,12 +117,16 @@ void ServerConn::respond_rendered(std::string_view head, const Bytes& body) {
 
 void ServerConn::abort() {
   if (state_ != State::in_exchange || answer_ == Answer::finished) return;
+  flush_cork();
   // die() leaves the handler where it is: it goes when its call returns, or with this object, which the loop retires.
   die();
 }
 
 void ServerConn::send(std::span<const Bytes> chunks) {
-  flush_cork();
+  if (!corked_.empty()) {
+    for (const Bytes& chunk : chunks) cork(chunk);
+    return flush_cork();
+  }
   stream_->write(chunks);
   if (stream_->unsent() > 0) owes_drained_ = true;
 }
@@ -131,20 +136,22 @@ void ServerConn::send_whole(Bytes head, const Bytes& body) {
   length_left_ = 0;
   chunked_ = false;
   answer_ = Answer::streaming;
-  corked_bytes_ += head.size();
-  corked_.push_back(std::move(head));
-  if (!swallow_body_ && !body.empty()) {
-    corked_bytes_ += body.size();
-    corked_.push_back(body);
-  }
+  cork(std::move(head));
+  if (!swallow_body_ && !body.empty()) cork(body);
   const bool hold =
       pumping_ && more_input_ && !close_after_ && corked_bytes_ < k_cork_bytes_max && corked_.size() < k_cork_pieces_max;
   if (!hold) flush_cork();
   finish();
 }
 
+void ServerConn::cork(Bytes piece) {
+  corked_bytes_ += piece.size();
+  corked_.push_back(std::move(piece));
+}
+
 void ServerConn::flush_cork() {
   if (corked_.empty()) return;
+  flush_.cancel();
   stream_->write(corked_);
   corked_.clear();
   corked_bytes_ = 0;

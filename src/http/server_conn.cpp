@@ -265,6 +265,7 @@ void ServerConn::die() {
   peer_ = stream_->peer();
   timer_.cancel();
   resume_.cancel();
+  flush_.cancel();
   stream_.reset();
   corked_.clear();
   pending_ = {};

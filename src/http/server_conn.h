@@ -99,6 +99,7 @@ class ServerConn final : public Exchange, private io::StreamHandler {
   [[nodiscard]] Framing frame(int status, BodyLength length);
   void send(std::span<const Bytes> chunks);
   void send_whole(Bytes head, const Bytes& body);
+  void cork(Bytes piece);
   void flush_cork();
 
   // Transitions
@@ -147,6 +148,7 @@ class ServerConn final : public Exchange, private io::StreamHandler {
   bool more_input_ = false;  // bytes stand behind those that are being handled
   std::string pending_;
   std::size_t pending_at_ = 0;  // what is before it has been parsed
+  // Goes out with what is written next, and at the latest when flush_ comes: at the end of the event that is being handled.
   std::vector<Bytes> corked_;
   std::size_t corked_bytes_ = 0;
   std::string peer_;  // kept when the stream goes before the handler
@@ -159,6 +161,7 @@ class ServerConn final : public Exchange, private io::StreamHandler {
   MonoTime timer_at_;
   io::Timer timer_;
   io::Timer resume_;
+  io::Timer flush_;
   std::unique_ptr<ExchangeHandler> handler_;  // last: goes first
 };
 

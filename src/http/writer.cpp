@@ -53,12 +53,11 @@ enum class Skip : unsigned char { nothing_more, date, expect };
 
 // True when a Date was among the fields written.
 bool write_fields(std::string& to, const Headers& headers, Skip skip) {
-  const bool has_connection = headers.get("connection").has_value();
+  const HopByHop is_hop_by_hop(headers);
   bool has_date = false;
   for (std::size_t i = 0; i < headers.size(); ++i) {
     const auto [name, value] = headers[i];
     if (is_hop_by_hop(name) || equal_ignoring_case(name, "content-length")) continue;
-    if (has_connection && headers.has_token("connection", name) && !equal_ignoring_case(name, "host")) continue;
     if (skip == Skip::expect && equal_ignoring_case(name, "expect")) continue;
     if (equal_ignoring_case(name, "date")) {
       if (skip == Skip::date) continue;

@@ -8,14 +8,14 @@ http::RequestHead outgoing_head(const http::RequestHead& from, const Destination
   head.method = from.method;
   head.target = destination.place.path;
   if (!destination.query.empty()) head.target.append("?").append(destination.query);
+  head.headers.reserve(from.headers.size() + 4, from.headers.text_size() + 128);
   head.headers.add("Host", destination.target->host);
-  http::Headers passed = from.headers;
-  http::remove_hop_by_hop(passed);
+  const http::HopByHop is_hop_by_hop(from.headers);
   const bool own_key = !upstream.keys.empty();
-  for (std::size_t i = 0; i < passed.size(); ++i) {
-    const auto [name, value] = passed[i];
+  for (std::size_t i = 0; i < from.headers.size(); ++i) {
+    const auto [name, value] = from.headers[i];
     const auto is = [name = name](std::string_view other) { return http::equal_ignoring_case(name, other); };
-    if (is("host") || is("content-length") || is("expect")) continue;
+    if (is_hop_by_hop(name) || is("host") || is("content-length") || is("expect")) continue;
     if (own_key && (is("authorization") || is("x-api-key") || is("api-key"))) continue;
     // What steers Outrigger is not the provider's business.
     if (name.size() > 12 && http::equal_ignoring_case(name.substr(0, 12), "x-outrigger-")) continue;

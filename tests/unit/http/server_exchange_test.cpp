@@ -145,7 +145,7 @@ TEST_CASE("streamed pieces become chunks, each sent at once") {
   exchange.write(Bytes::literal("one"));
   exchange.write({});
   exchange.write(Bytes::literal("two"));
-  CHECK(bench.writes.size() == 3);
+  CHECK(bench.writes.size() == 2);  // the head goes with the first of them
   bench.settle();
   auto body = unchunk(body_of(client->received()));
   CHECK(body.chunks == std::vector<std::string>{"one", "two"});
@@ -167,7 +167,30 @@ TEST_CASE("pieces written at once while more requests wait are not merged") {
   };
   auto client = bench.connect();
   bench.ask(*client, std::string(k_get) + std::string(k_get));
-  CHECK(bench.writes.size() == 8);
+  CHECK(bench.writes.size() == 6);
+}
+
+TEST_CASE("a head whose body is late does not wait for it") {
+  ServerBench bench;
+  auto client = bench.connect();
+  bench.ask(*client, k_get);
+  bench.last().exchange->respond({}, BodyLength::streamed());
+  bench.settle();
+  CHECK(bench.writes.size() == 1);
+  CHECK(client->received().ends_with("\r\n\r\n"));
+  bench.last().exchange->write(Bytes::literal("late"));
+  CHECK(bench.writes.size() == 2);
+}
+
+TEST_CASE("a head is sent before the connection is cut") {
+  ServerBench bench;
+  auto client = bench.connect();
+  bench.ask(*client, k_get);
+  bench.last().exchange->respond({}, BodyLength::known(6));
+  bench.last().exchange->abort();
+  bench.settle();
+  CHECK(client->received().find("Content-Length: 6\r\n") != std::string::npos);
+  CHECK(client->ended());
 }
 
 TEST_CASE("a known length is announced and kept") {
