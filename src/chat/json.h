@@ -21,7 +21,7 @@ struct FreeDocument {
 };
 using Document = std::unique_ptr<yyjson_doc, FreeDocument>;
 
-// Null when `text` is not JSON from its first byte to its last.
+// Null when `text` is not JSON from its first byte to its last. The document must die on the thread that made it.
 Document parse_json(std::string_view text);
 
 inline bool is_number(yyjson_val* value) { return yyjson_is_raw(value); }

@@ -15,23 +15,31 @@ bool is_blank(char32_t c) { return c == '\t' || is_line_end(c) || is_space(c) ||
 // --- Is there anything to do? Most texts have their form already, so this pass is what counts. ---
 
 using Bytes16 = unsigned char __attribute__((vector_size(16)));
+using Signed16 = signed char __attribute__((vector_size(16)));
 using Words2 = unsigned long long __attribute__((vector_size(16)));
 constexpr std::size_t k_lanes = 16;
 
 // ASCII that stays as it is, apart from doubled spaces.
 constexpr bool is_plain_ascii(unsigned char c) { return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t' || c == '\0'; }
 
+bool any(Signed16 lanes) {
+  const auto words = reinterpret_cast<Words2>(lanes);
+  return (words[0] | words[1]) != 0;
+}
+
 // Past whole vectors of ASCII that stays, without doubled spaces. Wants one byte more than it looks at.
 std::size_t after_plain_vectors(std::string_view text, std::size_t at) {
   for (; at + k_lanes < text.size(); at += k_lanes) {
-    Bytes16 here;
-    Bytes16 next;
+    Signed16 here;
+    Signed16 next;
     std::memcpy(&here, text.data() + at, k_lanes);
     std::memcpy(&next, text.data() + at + 1, k_lanes);
-    const auto control = (here < 0x20) & (here != '\n') & (here != '\t') & (here != '\0');
     const auto doubled = (here == ' ') & (next == ' ');
-    const auto bad = reinterpret_cast<Words2>(control | (here >= 0x7f) | doubled);
-    if ((bad[0] | bad[1]) != 0) break;
+    const auto below = here < 0x20;  // signed: all that is not ASCII as well
+    if (!any(below | (here == 0x7f) | doubled)) continue;
+    // Not one of the usual characters alone, but some controls stay too.
+    const auto stays = (here == '\n') | (here == '\t') | (here == '\0');
+    if (any((below & ~stays) | (here == 0x7f) | doubled)) break;
   }
   return at;
 }
@@ -230,11 +238,20 @@ Cleaned cleaned(std::string_view text, Edges edges) {
   return {std::move(out), spans.empty() && !cleaner.composed()};
 }
 
+// The text without the outer blanks that certainly go: those at its end may stand in code that never closes.
+std::string_view without_outer_blanks(std::string_view text, Edges edges) {
+  if (edges.trim_front && !text.empty() && is_blank(static_cast<unsigned char>(text.front()))) text = trim_front(text);
+  if (!edges.trim_back || text.empty() || !is_blank(static_cast<unsigned char>(text.back()))) return text;
+  if (text.find('`') != text.npos || text.find('~') != text.npos) return text;
+  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+}
+
 }  // namespace
 
 void append_safe(std::string& out, std::string_view text, Edges edges) {
-  if (is_safe_already(text, edges)) {
-    out.append(text);
+  // A blank left at the end of a template is the usual thing to be changed; it alone does not need the long way.
+  if (const std::string_view inner = without_outer_blanks(text, edges); is_safe_already(inner, edges)) {
+    out.append(inner);
     return;
   }
   const Cleaned once = cleaned(text, edges);

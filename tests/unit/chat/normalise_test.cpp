@@ -72,6 +72,29 @@ TEST_CASE("texts that have their form stay byte for byte") {
   CHECK(safe(std::string("a\0b", 3)) == std::string("a\0b", 3));
 }
 
+TEST_CASE("outer blanks go, and with them nothing that may be code") {
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"Be brief. ", "Be brief."},
+           {"Be brief.\n\n", "Be brief."},
+           {" \t\r\n", ""},
+           {"\n\n Be brief.\r\n", "Be brief."},
+           {"如何退货？ ", "如何退货？"},
+           {"a\n    code \n", "a\n    code"},
+           {"    code\n    more\n", "    code\n    more"},
+           {"    a\nb \n", "a\nb"},
+           {"a `b` ", "a `b`"},
+           {"```\ncode  \n", "```\ncode  \n"},
+           {"~~~\ncode \n", "~~~\ncode \n"},
+           {"```\ncode\n``` \n", "```\ncode\n```"},
+       }) {
+    CAPTURE(from);
+    CHECK(safe(from) == to);
+    CHECK(safe(from, {.trim_front = false, .trim_back = false}).size() >= to.size());
+  }
+  CHECK(safe("a ", {.trim_back = false}) == "a ");
+  CHECK(safe(" a", {.trim_front = false}) == " a");
+}
+
 TEST_CASE("differences that say nothing are folded at level safe") {
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
            // Form C.
