@@ -1,6 +1,7 @@
 // Why a request is not looked up in the cache, and why an answer is not kept. The names stand in headers, logs and metrics.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace outrigger::chat {
@@ -25,6 +26,7 @@ enum class BypassReason : unsigned char {
   overloaded,       // the recording budget is used up
   refused,          // the request was not let in: no valid client key, or the process is going down
 };
+inline constexpr std::size_t k_bypass_reasons = 17;
 std::string_view name(BypassReason reason);
 
 // Why a complete or incomplete answer was not stored. Label of the metric and field of the log.
@@ -42,6 +44,7 @@ enum class NoStoreReason : unsigned char {
   too_large,        // above cache.max_entry
   purged,           // a purge came while it was under way
 };
+inline constexpr std::size_t k_no_store_reasons = 12;
 std::string_view name(NoStoreReason reason);
 
 }  // namespace outrigger::chat

@@ -56,33 +56,49 @@ Metrics::PerModel& Metrics::of_model(std::string_view model) {
 }
 
 void Metrics::count_bypass(chat::BypassReason reason) {
-  registry_.counter("outrigger_cache_bypass_total", {{"reason", chat::name(reason)}}).add();
+  obs::Counter*& series = bypass_[static_cast<std::size_t>(reason)];
+  if (series == nullptr) series = &registry_.counter("outrigger_cache_bypass_total", {{"reason", chat::name(reason)}});
+  series->add();
 }
 
 void Metrics::count_not_stored(chat::NoStoreReason reason) {
-  registry_.counter("outrigger_cache_not_stored_total", {{"reason", chat::name(reason)}}).add();
+  obs::Counter*& series = not_stored_[static_cast<std::size_t>(reason)];
+  if (series == nullptr) series = &registry_.counter("outrigger_cache_not_stored_total", {{"reason", chat::name(reason)}});
+  series->add();
 }
 
-std::string_view Metrics::bounded(std::string_view target) {
+Metrics::Targets::value_type& Metrics::of_target(std::string_view target) {
   const std::string_view cut = label(target);
-  if (targets_.contains(cut)) return cut;
-  if (targets_.size() >= k_models_max) return "other";
-  return *targets_.emplace(cut).first;
+  if (const auto found = targets_.find(cut); found != targets_.end()) return *found;
+  return *targets_.try_emplace(std::string(targets_.size() < k_models_max ? cut : "other")).first;
 }
 
 void Metrics::count_attempt(std::string_view target, std::string_view outcome) {
-  registry_.counter("outrigger_attempts_total", {{"target", bounded(target)}, {"outcome", outcome}}).add();
+  auto& [name, series] = of_target(target);
+  auto found = series.attempts.find(outcome);
+  if (found == series.attempts.end()) {
+    obs::Counter& made = registry_.counter("outrigger_attempts_total", {{"target", name}, {"outcome", outcome}});
+    found = series.attempts.emplace(outcome, &made).first;
+  }
+  found->second->add();
 }
 
 void Metrics::observe_first_token(std::string_view target, Duration time) {
-  registry_.histogram("outrigger_first_token_seconds", {{"target", bounded(target)}}).observe(seconds(time));
+  auto& [name, series] = of_target(target);
+  if (series.first_token == nullptr) {
+    series.first_token = &registry_.histogram("outrigger_first_token_seconds", {{"target", name}});
+  }
+  series.first_token->observe(seconds(time));
 }
 
 void Metrics::count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion) {
-  registry_.counter("outrigger_tokens_total", {{"target", bounded(target)}, {"direction", "input"}})
-      .add(static_cast<double>(prompt));
-  registry_.counter("outrigger_tokens_total", {{"target", bounded(target)}, {"direction", "output"}})
-      .add(static_cast<double>(completion));
+  auto& [name, series] = of_target(target);
+  if (series.input == nullptr) {
+    series.input = &registry_.counter("outrigger_tokens_total", {{"target", name}, {"direction", "input"}});
+    series.output = &registry_.counter("outrigger_tokens_total", {{"target", name}, {"direction", "output"}});
+  }
+  series.input->add(static_cast<double>(prompt));
+  series.output->add(static_cast<double>(completion));
 }
 
 }  // namespace outrigger::proxy

@@ -1,9 +1,8 @@
-// The proxy's metrics, with their handles kept: a request looks nothing up by name but its model.
+// The proxy's metrics, with their handles kept: a request looks nothing up by name but its model and its target.
 #pragma once
 
 #include <array>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -52,13 +51,23 @@ class Metrics {
   obs::Savings& savings() { return savings_; }
 
  private:
-  // The label for a target: itself, or "other" when there are too many.
-  std::string_view bounded(std::string_view target);
+  // The series of one target; null until first needed.
+  struct PerTarget {
+    std::map<std::string, obs::Counter*, std::less<>> attempts;  // by outcome
+    obs::Histogram* first_token = nullptr;
+    obs::Counter* input = nullptr;
+    obs::Counter* output = nullptr;
+  };
+  using Targets = std::map<std::string, PerTarget, std::less<>>;
+  // The target's own, or those of "other" when there are too many.
+  Targets::value_type& of_target(std::string_view target);
 
   obs::Registry& registry_;
   obs::Savings savings_;
   std::map<std::string, PerModel, std::less<>> models_;
-  std::set<std::string, std::less<>> targets_;
+  Targets targets_;
+  std::array<obs::Counter*, chat::k_bypass_reasons> bypass_{};
+  std::array<obs::Counter*, chat::k_no_store_reasons> not_stored_{};
   obs::Histogram& overhead_;
 };
 
