@@ -12,8 +12,9 @@ void Recording::append(const Bytes& chunk) {
 
 std::size_t Recording::chunk_at(std::uint64_t offset) const {
   // Readers mostly stand at the end: look there before searching.
-  if (!chunks_.empty() && offset >= chunks_.back().start) return chunks_.size() - 1;
-  const auto after = std::upper_bound(chunks_.begin(), chunks_.end(), offset,
+  if (first_ < chunks_.size() && offset >= chunks_.back().start) return chunks_.size() - 1;
+  const auto held = chunks_.begin() + static_cast<std::ptrdiff_t>(first_);
+  const auto after = std::upper_bound(held, chunks_.end(), offset,
                                       [](std::uint64_t value, const Chunk& chunk) { return value < chunk.start; });
   return static_cast<std::size_t>(after - chunks_.begin()) - 1;
 }
@@ -40,10 +41,16 @@ Bytes Recording::piece(std::uint64_t from, std::uint64_t to) const {
 }
 
 void Recording::trim(std::uint64_t offset) {
-  while (!chunks_.empty() && chunks_.front().start + chunks_.front().bytes.size() <= offset) {
-    begin_ += chunks_.front().bytes.size();
-    held_ -= chunks_.front().bytes.size();
-    chunks_.pop_front();
+  while (first_ < chunks_.size() && chunks_[first_].start + chunks_[first_].bytes.size() <= offset) {
+    begin_ += chunks_[first_].bytes.size();
+    held_ -= chunks_[first_].bytes.size();
+    chunks_[first_++].bytes = {};
+  }
+  // Forgotten chunks are moved out by the time when they are the greater part, so each one is moved at most once.
+  constexpr std::size_t k_worth_moving = 16;
+  if (first_ == chunks_.size() || (first_ >= k_worth_moving && 2 * first_ > chunks_.size())) {
+    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
   }
 }
 

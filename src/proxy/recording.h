@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <vector>
 
 #include "core/bytes.h"
 
@@ -35,7 +35,9 @@ class Recording {
     std::uint64_t start;
     Bytes bytes;
   };
-  std::deque<Chunk> chunks_;
+  // A vector, because most recordings are one or two chunks long and begin empty for every request.
+  std::vector<Chunk> chunks_;
+  std::size_t first_ = 0;  // chunks before it are forgotten
   std::uint64_t begin_ = 0;
   std::size_t held_ = 0;
 };
