@@ -141,7 +141,7 @@ void AdminFlow::explain(std::string_view query) {
   std::vector<cache::EntryPtr> found;
   bool all = true;
   for (const cache::Store::Wanted& wanted : explanation.lookups) {
-    found.push_back(store.find_now(wanted.key, wanted.identity));
+    found.push_back(store.find_now(wanted.identity));
     all = all && found.back() != nullptr;
   }
   const WallTime now = door_.world_.loop.wall_now();

@@ -63,8 +63,9 @@ Explanation explain(const proxy::Snapshot& snapshot, const chat::KeyMaker& keys,
   const proxy::Judgement& judgement = *explanation.judgement;
   explanation.reason = judgement.bypass;
   if (explanation.reason) return explanation;
+  explanation.key = keys.key(judgement.identity);
   if (judgement.request.endpoint != chat::Endpoint::embeddings) {
-    explanation.lookups.push_back({judgement.key, judgement.identity});
+    explanation.lookups.push_back({explanation.key, judgement.identity});
   }
   for (const chat::Request::Input& input : judgement.request.inputs) {
     std::string identity = proxy::input_identity(judgement, explanation.destination, headers, input, keys);
@@ -80,7 +81,7 @@ std::string to_json(const Explanation& explanation, const std::vector<cache::Ent
   const Json::Value root = json.root();
   const auto& judgement = explanation.judgement;
   if (judgement && !explanation.reason) {
-    json.put(root, "key", chat::hex(judgement->key));
+    json.put(root, "key", chat::hex(explanation.key));
   } else {
     json.put_null(root, "key");
   }

@@ -16,6 +16,7 @@ struct Explanation {
   proxy::Destination destination;
   std::optional<proxy::Judgement> judgement;  // nothing: a path, method or encoding that is not understood
   std::optional<chat::BypassReason> reason;
+  chat::Key key{};                            // of the whole request, unless there is a reason
   std::vector<cache::Store::Wanted> lookups;  // the request's own key, or one per text of an embeddings request
 };
 

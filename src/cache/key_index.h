@@ -1,10 +1,10 @@
-// KeyIndex: from 32 bits of a key's hash to the numbers of the nodes that are filed under it. Open addressing, linear probing,
+// KeyIndex: from 32 bits of a hash to the numbers of the nodes that are filed under it. Open addressing, linear probing,
 // deletion by shifting back (no tombstones). Owned by MemoryTier.
 //
 // Invariants:
 //   1. A node filed under `tag` lies at or after place(tag), with no free slot between.
 //   2. At most 70 % of the slots are taken, so a probe for what is not there ends soon.
-// Keys are HMACs with the deployment's secret: nobody outside can choose them so that they pile up in one place.
+// The hash is keyed: nobody outside can choose what is filed so that it piles up in one place.
 #pragma once
 
 #include <cstdint>

@@ -1,23 +1,14 @@
 #include "cache/memory.h"
 
-#include <cstring>
-
 namespace outrigger::cache {
 namespace {
-
-// The key is an HMAC: any eight bytes of it are a good hash.
-std::uint64_t print_of(const chat::Key& key) {
-  std::uint64_t print = 0;
-  std::memcpy(&print, key.data(), sizeof(print));
-  return print;
-}
 
 std::uint32_t tag_of(std::uint64_t print) { return static_cast<std::uint32_t>(print ^ (print >> 32)); }
 
 }  // namespace
 
-EntryPtr MemoryTier::find(const chat::Key& key, std::string_view identity, WallTime now) {
-  const std::uint32_t at = locate(key);
+EntryPtr MemoryTier::find(std::string_view identity, WallTime now) {
+  const std::uint32_t at = locate(identity, hash_(identity));
   if (at == k_none) return {};
   Node& n = node(at);
   if (!n.entry->usable_if_error(now)) {
@@ -25,20 +16,19 @@ EntryPtr MemoryTier::find(const chat::Key& key, std::string_view identity, WallT
     trim_ghosts();
     return {};
   }
-  if (n.entry->identity() != identity) return {};
   if (n.hits < k_most_hits) ++n.hits;
   return n.entry;
 }
 
-const Entry* MemoryTier::peek(const chat::Key& key) const {
-  const std::uint32_t at = locate(key);
+const Entry* MemoryTier::peek(std::string_view identity) const {
+  const std::uint32_t at = locate(identity, hash_(identity));
   return at == k_none ? nullptr : node(at).entry.get();
 }
 
 void MemoryTier::put(EntryPtr entry, WallTime now) {
   const std::size_t cost = entry->cost();
-  const std::uint64_t print = print_of(entry->key());
-  if (const std::uint32_t at = locate(entry->key()); at != k_none) {
+  const std::uint64_t print = hash_(entry->identity());
+  if (const std::uint32_t at = locate(entry->identity(), print); at != k_none) {
     // Keeps its place: what is put again was asked for, and find() has counted that.
     node(at).entry = std::move(entry);
     charge(at, cost);
@@ -57,7 +47,7 @@ void MemoryTier::put(EntryPtr entry, WallTime now) {
 }
 
 void MemoryTier::recharge(const Entry& entry, WallTime now) {
-  const std::uint32_t at = locate(entry.key());
+  const std::uint32_t at = locate(entry.identity(), hash_(entry.identity()));
   if (at == k_none || node(at).entry.get() != &entry) return;
   charge(at, entry.cost());
   if (node(at).charged > capacity_) drop(at);
@@ -65,8 +55,8 @@ void MemoryTier::recharge(const Entry& entry, WallTime now) {
   trim_ghosts();
 }
 
-bool MemoryTier::erase(const chat::Key& key) {
-  const std::uint32_t at = locate(key);
+bool MemoryTier::erase(std::string_view identity) {
+  const std::uint32_t at = locate(identity, hash_(identity));
   if (at == k_none) return false;
   drop(at);
   trim_ghosts();
@@ -97,11 +87,10 @@ void MemoryTier::visit(const std::function<bool(const Entry&)>& visit) const {
   }
 }
 
-std::uint32_t MemoryTier::locate(const chat::Key& key) const {
-  const std::uint64_t print = print_of(key);
+std::uint32_t MemoryTier::locate(std::string_view identity, std::uint64_t print) const {
   return index_.find(tag_of(print), [&](std::uint32_t at) {
     const Node& n = node(at);
-    return n.print == print && n.entry != nullptr && n.entry->key() == key;
+    return n.print == print && n.entry != nullptr && n.entry->identity() == identity;
   });
 }
 

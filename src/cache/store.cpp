@@ -21,7 +21,7 @@ class Store::Impl final : private RedisLink::Owner {
  public:
   Impl(io::World world, StoreSettings settings)
       : world_(world),
-        memory_(settings.memory_bytes),
+        memory_(settings.memory_bytes, IdentityHash(settings.fresh_secret)),
         fresh_secret_(std::move(settings.fresh_secret)),
         log_(std::move(settings.log)) {
     RedisLink::Owner& owner = *this;
@@ -29,14 +29,15 @@ class Store::Impl final : private RedisLink::Owner {
   }
 
   void start(std::optional<std::string> preset, Duration timeout, SecretKeeper::Tell ready, SecretKeeper::Tell changed);
-  EntryPtr find_now(const chat::Key& key, std::string_view identity) {
-    return memory_.find(key, identity, world_.loop.wall_now());
-  }
+  EntryPtr find_now(std::string_view identity) { return memory_.find(identity, world_.loop.wall_now()); }
   bool can_find_later() const { return redis_ != nullptr && redis_->link().usable(); }
   std::unique_ptr<io::Pending> find_later(std::vector<Wanted> wanted, RedisTier::FoundDone done);
   void put(EntryPtr entry);
   void recharge(const Entry& entry) { memory_.recharge(entry, world_.loop.wall_now()); }
   void purge(PurgeFilter filter, bool dry_run, std::move_only_function<void(PurgeReport)> done);
+  void forget_memory() {
+    memory_.erase_if([](const Entry&) { return true; });
+  }
   void visit_memory(const std::function<bool(const Entry&)>& visit) const { memory_.visit(visit); }
   StoreStats stats() const;
 
@@ -108,10 +109,8 @@ EntryPtr Store::Impl::keep(EntryPtr found) {
   for (const Purge& purge : purges_) {
     if (!purge.dry_run && matches(purge.filter, found->key(), found->meta())) return {};
   }
-  const Entry* known = memory_.peek(found->key());
-  if (known != nullptr && known->identity() == found->identity() && known->meta().stored_at >= found->meta().stored_at) {
-    return find_now(found->key(), found->identity());
-  }
+  const Entry* known = memory_.peek(found->identity());
+  if (known != nullptr && known->meta().stored_at >= found->meta().stored_at) return find_now(found->identity());
   memory_.put(found, world_.loop.wall_now());
   return found;
 }
@@ -183,7 +182,7 @@ void Store::start(std::optional<std::string> preset, Duration timeout,
   impl_->start(std::move(preset), timeout, std::move(ready), std::move(secret_changed));
 }
 
-EntryPtr Store::find_now(const chat::Key& key, std::string_view identity) { return impl_->find_now(key, identity); }
+EntryPtr Store::find_now(std::string_view identity) { return impl_->find_now(identity); }
 
 bool Store::can_find_later() const { return impl_->can_find_later(); }
 
@@ -198,6 +197,8 @@ void Store::recharge(const Entry& entry) { impl_->recharge(entry); }
 void Store::purge(PurgeFilter filter, bool dry_run, std::move_only_function<void(PurgeReport)> done) {
   impl_->purge(std::move(filter), dry_run, std::move(done));
 }
+
+void Store::forget_memory() { impl_->forget_memory(); }
 
 void Store::visit_memory(const std::function<bool(const Entry&)>& visit) const { impl_->visit_memory(visit); }
 

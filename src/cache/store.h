@@ -22,7 +22,8 @@ struct StoreSettings {
   std::size_t memory_bytes = 256u << 20;
   std::optional<RedisSettings> redis;
   // The deployment's secret if there is neither a preset one nor one in Redis: at least 32 characters from net/'s random source
-  // (world.rng is not for secrets). start() without a preset checks that it is there.
+  // (world.rng is not for secrets). start() without a preset checks that it is there. The memory tier's hash is keyed with it
+  // as well.
   std::string fresh_secret;
   // News about Redis for the log, without secrets; each kind of trouble once until it changes. May be empty.
   std::function<void(LogLevel, std::string_view words)> log;
@@ -62,9 +63,8 @@ class Store {
   void start(std::optional<std::string> preset, Duration timeout, std::move_only_function<void(std::string secret)> ready,
              std::move_only_function<void(std::string secret)> secret_changed);
 
-  // The memory tier. Null: not there, or another identity under the same key (a collision is a miss).
-  // The caller decides about freshness.
-  [[nodiscard]] EntryPtr find_now(const chat::Key& key, std::string_view identity);
+  // The memory tier. Needs no key, so a hit costs no HMAC. The caller decides about freshness.
+  [[nodiscard]] EntryPtr find_now(std::string_view identity);
 
   // Is it worth asking find_later now? False without Redis and while its breaker is open.
   [[nodiscard]] bool can_find_later() const;
@@ -86,6 +86,9 @@ class Store {
   // `done` runs later, once, after at most half a minute. Without dry_run what matches is removed from both tiers; what other
   // replicas have in memory stays there until it expires.
   void purge(PurgeFilter filter, bool dry_run, std::move_only_function<void(PurgeReport)> done);
+
+  // Drops all that memory holds; Redis keeps what it has.
+  void forget_memory();
 
   // Calls `visit` for every entry in memory until it returns false. `visit` must not change the store.
   void visit_memory(const std::function<bool(const Entry&)>& visit) const;

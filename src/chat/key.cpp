@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include <cstring>
 #include <functional>
 #include <unordered_map>
 
@@ -21,11 +22,15 @@ constexpr std::string_view k_hex = "0123456789abcdef";
 constexpr std::string_view k_fingerprint_head = "of\x01";
 
 void put_field(std::string& out, char tag, std::string_view content) {
+  const std::size_t begin = out.size();
   const std::size_t size = content.size();
-  const char head[k_field_head] = {tag, static_cast<char>(size & 0xff), static_cast<char>(size >> 8 & 0xff),
-                                   static_cast<char>(size >> 16 & 0xff), static_cast<char>(size >> 24 & 0xff)};
-  out.append(head, sizeof head);
-  out.append(content);
+  out.resize_and_overwrite(begin + k_field_head + size, [&](char* data, std::size_t end) {
+    char* to = data + begin;
+    *to++ = tag;
+    for (unsigned shift = 0; shift < 32; shift += 8) *to++ = static_cast<char>(size >> shift & 0xff);
+    std::memcpy(to, content.data(), size);
+    return end;
+  });
 }
 
 std::string_view view(const Key& key) { return {reinterpret_cast<const char*>(key.data()), key.size()}; }
@@ -85,8 +90,9 @@ struct KeyMaker::Impl {
 KeyMaker::KeyMaker(std::string_view secret) : impl_(std::make_unique<Impl>(secret)) {}
 KeyMaker::~KeyMaker() = default;
 
-std::string KeyMaker::identity(const Identity& parts) const {
-  std::string out;
+std::string KeyMaker::identity(const Identity& parts, std::string room) const {
+  std::string out = std::move(room);
+  out.clear();
   out.reserve(k_identity_head.size() + 9 * k_field_head + sizeof(Key) + 32 + parts.epoch.size() + parts.upstream.size() +
               parts.query.size() + parts.app.size() + parts.user.size() + parts.canonical.size());
   out.append(k_identity_head);

@@ -37,8 +37,8 @@ class KeyMaker {
   KeyMaker& operator=(const KeyMaker&) = delete;
 
   // The bytes that are hashed: versioned, typed, length-prefixed, only the fields that the scope uses, credentials as their
-  // fingerprint. Stored with the answer and compared on a hit.
-  [[nodiscard]] std::string identity(const Identity& parts) const;
+  // fingerprint. Stored with the answer and compared on a hit. The memory of `room` is used for it.
+  [[nodiscard]] std::string identity(const Identity& parts, std::string room = {}) const;
   [[nodiscard]] Key key(std::string_view identity) const;
   // HMAC of a credential, to tell callers apart without keeping what they know. Remembered for a few hundred credentials.
   [[nodiscard]] Key fingerprint(std::string_view credential) const;

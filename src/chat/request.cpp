@@ -223,7 +223,7 @@ void read_least(yyjson_val* root, Request& request) {
 
 }  // namespace
 
-Request understand(Endpoint endpoint, std::string_view body, Level level) {
+Request understand(Endpoint endpoint, std::string_view body, Level level, std::string room) {
   Request request;
   request.endpoint = endpoint;
   if (endpoint == Endpoint::other) {
@@ -236,6 +236,8 @@ Request understand(Endpoint endpoint, std::string_view body, Level level) {
     request.bypass = BypassReason::not_json;
     return request;
   }
+  request.canonical = std::move(room);
+  request.canonical.clear();
   // The form of a small body is about as large as the body: names and sizes take what quotes and commas did.
   request.canonical.reserve(body.size() + body.size() / 4 + 64);
   Reading reading(request, endpoint == Endpoint::embeddings ? std::min(level, Level::safe) : level);

@@ -40,8 +40,8 @@ struct Request {
 };
 
 // `body` is the JSON text as it came. Never fails: what is not understood says so in `bypass`.
-// Thread-safe: large bodies are understood in the pool.
-Request understand(Endpoint endpoint, std::string_view body, Level level);
+// Thread-safe: large bodies are understood in the pool. The memory of `room` is used for the canonical form.
+Request understand(Endpoint endpoint, std::string_view body, Level level, std::string room = {});
 
 // Embeddings: the same request with only the elements whose indices are given, as an array. `body` must have been understood.
 std::string with_inputs(std::string_view body, const std::vector<std::size_t>& indices);

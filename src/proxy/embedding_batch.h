@@ -15,7 +15,7 @@ namespace outrigger::proxy {
 class EmbeddingBatch {
  public:
   struct Element {
-    chat::Key key{};
+    chat::Key key{};  // only without an entry
     std::string identity;
     std::uint32_t tokens = 0;  // estimate
     cache::EntryPtr entry;     // known already

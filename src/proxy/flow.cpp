@@ -7,13 +7,9 @@ namespace outrigger::proxy {
 namespace {
 
 // Names go into headers: visible ASCII only, and not endless.
-std::string header_safe(std::string_view text) {
+void append_header_safe(std::string& to, std::string_view text) {
   constexpr std::size_t k_max = 128;
-  std::string safe(text.substr(0, k_max));
-  for (char& c : safe) {
-    if (c < '!' || c > '~') c = '?';
-  }
-  return safe;
+  for (const char c : text.substr(0, k_max)) to += c < '!' || c > '~' ? '?' : c;
 }
 
 // A pass-through answer may be a long download or a live stream of hours: its limit only ends what was forgotten.
@@ -31,13 +27,14 @@ void Flow::begin() {
   const http::RequestHead& request = exchange_.request();
   started_ = door_.world().loop.now();
   request_id_ = door_.new_request_id();
-  destination_ = snapshot_->destination(request.target);
+  destination_ = door_.destination(request.target);
   served_by_ = destination_.target->upstream->name;
   bypass_ = chat::BypassReason::refused;
   if (door_.draining()) return answer_error(ErrorCode::draining);
   if (!is_admitted()) return answer_error(ErrorCode::unauthorized);
   bypass_.reset();
   if (is_understood(destination_, request.method, request.headers)) {
+    body_ = door_.texts().take();
     body_.reserve(std::min<std::uint64_t>(request.content_length.value_or(4096), k_parse_on_loop));
     return;
   }
@@ -82,7 +79,7 @@ void Flow::on_body_end() {
   if (bypass_) {
     pass_through(false);
   } else if (body_.size() <= k_parse_on_loop) {
-    decide(understand(*snapshot_, destination_, body_));
+    decide(understand(*snapshot_, destination_, body_, door_.texts().take()));
   } else {
     // The closure owns all that the job reads, for this Flow may be gone before the job is done.
     struct Job {
@@ -110,8 +107,9 @@ void Flow::decide(chat::Request request) {
     destination_ = snapshot_->destination(exchange_.request().target, model);
     served_by_ = destination_.target->upstream->name;
   }
-  judgement_ = judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys());
-  if (!judgement_.request.model.empty()) served_by_ += ":" + header_safe(judgement_.request.model);
+  judgement_ =
+      judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys(), door_.texts().take());
+  if (!judgement_.request.model.empty()) append_header_safe(served_by_ += ':', judgement_.request.model);
   if (client_ != nullptr && !client_->models.empty()) {
     bool allowed = false;
     for (const std::string& pattern : client_->models)
@@ -162,7 +160,7 @@ bool Flow::is_too_old(const cache::Entry& entry) const {
 }
 
 void Flow::answer_from_cache() {
-  cache::EntryPtr entry = door_.store().find_now(judgement_.key, judgement_.identity);
+  cache::EntryPtr entry = door_.store().find_now(judgement_.identity);
   if (entry != nullptr && is_servable(*entry)) {
     if (judgement_.policy->mode == CacheMode::observe) {
       result_ = CacheResult::observe;
@@ -182,12 +180,15 @@ void Flow::answer_embeddings() {
   for (const chat::Request::Input& input : judgement_.request.inputs) {
     EmbeddingBatch::Element element;
     element.identity = input_identity(judgement_, destination_, exchange_.request().headers, input, door_.keys());
-    element.key = door_.keys().key(element.identity);
     element.tokens = input.tokens;
-    cache::EntryPtr entry = door_.store().find_now(element.key, element.identity);
+    cache::EntryPtr entry = door_.store().find_now(element.identity);
     const bool known = entry != nullptr && is_servable(*entry);
     all_known = all_known && known;
-    if (known && may_serve) element.entry = std::move(entry);
+    if (known && may_serve) {
+      element.entry = std::move(entry);
+    } else {
+      element.key = door_.keys().key(element.identity);
+    }
     elements.push_back(std::move(element));
   }
   auto batch = std::make_unique<EmbeddingBatch>(body_, std::move(elements));
@@ -204,8 +205,9 @@ void Flow::answer_embeddings() {
 void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> batch) {
   const bool observing = judgement_.policy->mode == CacheMode::observe;
   const bool may_share = !observing && !judgement_.steering.no_cache;
+  key_ = door_.keys().key(judgement_.identity);
   if (may_share) {
-    Fill* under_way = door_.fills().joinable(judgement_.key);
+    Fill* under_way = door_.fills().joinable(key_);
     if (under_way != nullptr && under_way->order().storing->identity == judgement_.identity) {
       result_ = CacheResult::coalesced;
       follow(*under_way);
@@ -221,7 +223,7 @@ void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> b
   order.max_age = judgement_.steering.max_age;
   if (!observing) order.stale = std::move(stale);
   order.batch = std::move(batch);
-  follow(door_.fills().start(std::move(order), may_share && !door_.fills().known_unstorable(judgement_.key)));
+  follow(door_.fills().start(std::move(order), may_share && !door_.fills().known_unstorable(key_)));
 }
 
 FillOrder Flow::order_for(bool storing) const {
@@ -244,7 +246,7 @@ FillOrder Flow::order_for(bool storing) const {
   if (order.endpoint != chat::Endpoint::other) order.request.head.headers.set("Accept-Encoding", "identity");
   if (!storing) return order;
   FillOrder::Storing& to = order.storing.emplace();
-  to.key = judgement_.key;
+  to.key = key_;
   to.identity = judgement_.identity;
   to.meta.model = judgement_.request.model;
   to.meta.served_by = served_by_;
@@ -301,6 +303,9 @@ void Flow::finish(Outcome outcome) {
     if (const auto used = fill_->usage()) usage_ = *used;
   }
   leave_fill();
+  for (std::string* text : {&body_, &judgement_.request.canonical, &judgement_.identity}) {
+    door_.texts().give(std::move(*text));
+  }
   if (refused_) return;
   Metrics::PerModel& series = door_.metrics().of_model(judgement_.request.model);
   series.requests[static_cast<std::size_t>(outcome)]->add();

@@ -106,6 +106,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   const config::Client* client_ = nullptr;
   std::string body_;
   Judgement judgement_;
+  chat::Key key_{};  // of judgement_.identity, once memory has not answered
   bool streams_body_ = false;
   std::unique_ptr<io::Work> understanding_;
 

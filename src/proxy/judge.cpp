@@ -30,7 +30,7 @@ std::optional<chat::BypassReason> reason_to_bypass(const config::Cache& policy, 
 }
 
 std::string identity_of(const Judgement& judgement, const Destination& destination, const http::Headers& headers,
-                        std::string_view canonical, const chat::KeyMaker& keys) {
+                        std::string_view canonical, const chat::KeyMaker& keys, std::string room = {}) {
   const std::string credential = credential_of(headers);
   return keys.identity({.scope = judgement.policy->scope,
                         .level = judgement.policy->normalise,
@@ -40,7 +40,8 @@ std::string identity_of(const Judgement& judgement, const Destination& destinati
                         .credential = credential,
                         .app = judgement.request.app,
                         .user = judgement.request.user,
-                        .canonical = canonical});
+                        .canonical = canonical},
+                       std::move(room));
 }
 
 }  // namespace
@@ -73,17 +74,18 @@ bool is_understood(const Destination& destination, std::string_view method, cons
   return destination.place.endpoint != chat::Endpoint::other && method == "POST" && !headers.get("content-encoding");
 }
 
-chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body) {
+chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body, std::string room) {
   const Level usual = snapshot.policy(nullptr, destination.route).normalise;
-  chat::Request request = chat::understand(destination.place.endpoint, body, usual);
+  chat::Request request = chat::understand(destination.place.endpoint, body, usual, std::move(room));
   if (snapshot.config().models.empty()) return request;
   // Only the body says which model is asked for, and a [[model]] may ask for another level.
   const Level level = snapshot.policy(snapshot.config().model_for(request.model), destination.route).normalise;
-  return level == usual ? std::move(request) : chat::understand(destination.place.endpoint, body, level);
+  if (level == usual) return request;
+  return chat::understand(destination.place.endpoint, body, level, std::move(request.canonical));
 }
 
 Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers,
-                chat::Request request, const chat::KeyMaker& keys) {
+                chat::Request request, const chat::KeyMaker& keys, std::string room) {
   Judgement judgement;
   judgement.request = std::move(request);
   judgement.model = snapshot.config().model_for(judgement.request.model);
@@ -91,8 +93,7 @@ Judgement judge(const Snapshot& snapshot, const Destination& destination, const 
   judgement.steering = steering(headers);
   judgement.bypass = reason_to_bypass(*judgement.policy, judgement.request, judgement.steering);
   if (judgement.bypass) return judgement;
-  judgement.identity = identity_of(judgement, destination, headers, judgement.request.canonical, keys);
-  judgement.key = keys.key(judgement.identity);
+  judgement.identity = identity_of(judgement, destination, headers, judgement.request.canonical, keys, std::move(room));
   return judgement;
 }
 

@@ -27,9 +27,7 @@ struct Judgement {
   const config::Cache* policy = nullptr;  // never null
   Steering steering;
   std::optional<chat::BypassReason> bypass;  // set: no lookup, no sharing, nothing stored
-  // Unless bypassed:
-  std::string identity;
-  chat::Key key{};
+  std::string identity;                      // unless bypassed: what the key is made of, when one is needed
 };
 
 // Everything that may identify the caller at the upstream: every credential header that is passed on, organisation, project.
@@ -39,11 +37,13 @@ std::string credential_of(const http::Headers& headers);
 bool is_understood(const Destination& destination, std::string_view method, const http::Headers& headers);
 
 // The parts of judge(): understanding may run in the pool (pure text), deciding needs the loop's KeyMaker.
-chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body);
+// The memory of `room` is used for what they make.
+chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body,
+                         std::string room = {});
 Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers,
-                chat::Request request, const chat::KeyMaker& keys);
+                chat::Request request, const chat::KeyMaker& keys, std::string room = {});
 
-// The identity and key of one element of an embeddings batch.
+// The identity of one element of an embeddings batch.
 std::string input_identity(const Judgement& judgement, const Destination& destination, const http::Headers& headers,
                            const chat::Request::Input& input, const chat::KeyMaker& keys);
 

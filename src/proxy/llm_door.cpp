@@ -40,11 +40,28 @@ http::Acceptor::ErrorBody LlmDoor::on_refused(ErrorCode code) {
   return answer;
 }
 
+void LlmDoor::set_secret(std::string_view secret) {
+  keys_ = std::make_shared<chat::KeyMaker>(secret);
+  store_.forget_memory();
+}
+
+Destination LlmDoor::destination(std::string_view target) {
+  if (!last_target_.empty() && target == last_target_) return last_destination_;
+  Destination found = snapshot_->destination(target);
+  // One with a query has views into this very target.
+  constexpr std::size_t k_worth_remembering = 256;
+  if (found.query.empty() && target.size() <= k_worth_remembering) {
+    last_target_ = target;
+    last_destination_ = found;
+  }
+  return found;
+}
+
 std::string LlmDoor::new_request_id() {
   static constexpr std::string_view k_digits = "0123456789abcdef";
-  std::string id = "or-";
+  std::string id = "or-0123456789abcdef";
   std::uint64_t bits = ids_.next();
-  for (int i = 0; i < 16; ++i, bits >>= 4) id += k_digits[bits & 15];
+  for (std::size_t i = 3; i < id.size(); ++i, bits >>= 4) id[i] = k_digits[bits & 15];
   return id;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cache/store.h"
+#include "core/text_pool.h"
 #include "http/server.h"
 #include "obs/access_log.h"
 #include "obs/log.h"
@@ -24,10 +25,18 @@ class LlmDoor final : public http::Acceptor {
   ErrorBody on_refused(ErrorCode code) override;
 
   // A reload, and a secret that Redis told later: for requests that begin after the call.
-  void set_snapshot(std::shared_ptr<const Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
-  void set_secret(std::string_view secret) { keys_ = std::make_shared<chat::KeyMaker>(secret); }
+  void set_snapshot(std::shared_ptr<const Snapshot> snapshot) {
+    snapshot_ = std::move(snapshot);
+    last_target_.clear();
+  }
+  // What memory holds has keys of the old one, which nobody can name any more: it goes.
+  void set_secret(std::string_view secret);
   void set_access_log(obs::LineSink* access) { access_ = access; }
   void set_draining() { draining_ = true; }
+
+  // Where a request with that target goes: Snapshot::destination, with the last answer remembered, because clients ask for the
+  // same few paths over and over.
+  [[nodiscard]] Destination destination(std::string_view target);
 
   // For Flows and the admin door.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
@@ -41,6 +50,7 @@ class LlmDoor final : public http::Acceptor {
   std::size_t next_key() { return next_key_++; }
   [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
   void log_access(const obs::AccessRecord& record);
+  TextPool& texts() { return texts_; }
   // Scratch space for rendering a response head; valid until the next call.
   std::string& scratch() {
     scratch_.clear();
@@ -57,7 +67,10 @@ class LlmDoor final : public http::Acceptor {
   std::shared_ptr<chat::KeyMaker> keys_;
   Fills fills_;
   std::size_t next_key_ = 0;
+  std::string last_target_;  // of last_destination_; empty: none
+  Destination last_destination_;
   bool draining_ = false;
+  TextPool texts_;
   std::string scratch_;
   std::string line_;
 };

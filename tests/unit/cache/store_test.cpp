@@ -26,8 +26,8 @@ TEST_CASE("without Redis the store is its memory tier") {
   CHECK_FALSE(a.store.can_find_later());
   const EntryPtr entry = an_entry(1);
   a.store.put(entry);
-  CHECK(a.store.find_now(a_key(1), an_identity(1)) == entry);
-  CHECK(a.store.find_now(a_key(1), "other") == nullptr);
+  CHECK(a.store.find_now(an_identity(1)) == entry);
+  CHECK(a.store.find_now("other") == nullptr);
   CHECK(a.store.stats().entries == 1);
   CHECK(a.store.stats().bytes == entry->cost());
   CHECK(a.store.stats().capacity == 1 << 20);
@@ -95,13 +95,13 @@ TEST_CASE("what one replica stores another one finds, and then has in memory") {
   const auto reader = b.up(k_secret_b);
   b.put(*writer, 1);
   CHECK(writer->stats().redis_writes == 1);
-  CHECK(reader->store->find_now(a_key(1), an_identity(1)) == nullptr);
+  CHECK(reader->store->find_now(an_identity(1)) == nullptr);
   REQUIRE(reader->store->can_find_later());
   const EntryPtr found = b.find(*reader, 1);
   REQUIRE(found != nullptr);
   CHECK(found->payload().view() == an_entry(1)->payload().view());
   CHECK(found->meta().served_by == "relay:gpt-4o");
-  CHECK(reader->store->find_now(a_key(1), an_identity(1)) == found);
+  CHECK(reader->store->find_now(an_identity(1)) == found);
   CHECK(reader->stats().redis_hits == 1);
   CHECK(b.find(*reader, 2) == nullptr);
   CHECK(reader->stats().redis_misses == 1);
@@ -265,7 +265,7 @@ TEST_CASE("what is too large for Redis stays in memory only") {
   const auto node = b.up();
   b.put(*node, an_entry(1, 9u << 20));
   CHECK(node->stats().redis_dropped == 1);
-  CHECK(node->store->find_now(a_key(1), an_identity(1)) != nullptr);
+  CHECK(node->store->find_now(an_identity(1)) != nullptr);
 }
 
 TEST_CASE("writes beyond the limit of one turn are dropped and counted") {

@@ -92,21 +92,21 @@ TEST_CASE("who may share an answer is in the key, and nothing else about the cli
     const auto b = judged(*snapshot, k_hello, headers_of({{"Authorization", "Bearer b"}}));
     const auto v = judged(*snapshot, other_user, headers_of({{"Authorization", "Bearer a"}}));
     const auto agent = judged(*snapshot, k_hello, headers_of({{"Authorization", "Bearer a"}, {"User-Agent", "x"}}));
-    CHECK((a.key == b.key) == c.across_keys);
-    CHECK((a.key == v.key) == c.across_users);
-    CHECK(a.key == agent.key);
+    CHECK((a.identity == b.identity) == c.across_keys);
+    CHECK((a.identity == v.identity) == c.across_users);
+    CHECK(a.identity == agent.identity);
     CHECK(a.identity.find("Bearer") == std::string::npos);
   }
 }
 
 TEST_CASE("everything that identifies the caller at the upstream separates") {
   const auto snapshot = snapshot_of(test::k_basic_config);
-  std::vector<chat::Key> keys;
+  std::vector<std::string> keys;
   for (const auto& fields :
        {headers_of({{"Authorization", "Bearer a"}}), headers_of({{"Authorization", "Bearer b"}}),
         headers_of({{"X-Api-Key", "a"}}), headers_of({{"Authorization", "Bearer a"}, {"OpenAI-Organization", "o"}}),
         headers_of({{"Authorization", "Bearer a"}, {"OpenAI-Project", "o"}}), headers_of({})}) {
-    keys.push_back(judged(*snapshot, k_hello, fields).key);
+    keys.push_back(judged(*snapshot, k_hello, fields).identity);
   }
   for (std::size_t i = 0; i < keys.size(); ++i) {
     for (std::size_t j = i + 1; j < keys.size(); ++j) {
@@ -121,12 +121,12 @@ TEST_CASE("upstream, query, epoch and level are in the key") {
   const auto snapshot = snapshot_of(test::k_basic_config + second);
   const auto epoch = snapshot_of("[cache]\nepoch = \"2\"\n" + test::k_basic_config);
   const auto level = snapshot_of("[cache]\nnormalise = \"faq\"\n" + test::k_basic_config);
-  const chat::Key plain = judged(*snapshot, k_hello).key;
-  CHECK(plain == judged(*snapshot, k_hello, {}, "/main/v1/chat/completions").key);
-  CHECK(plain != judged(*snapshot, k_hello, {}, "/b/v1/chat/completions").key);
-  CHECK(plain != judged(*snapshot, k_hello, {}, "/v1/chat/completions?api-version=2").key);
-  CHECK(plain != judged(*epoch, k_hello).key);
-  CHECK(plain != judged(*level, k_hello).key);
+  const std::string plain = judged(*snapshot, k_hello).identity;
+  CHECK(plain == judged(*snapshot, k_hello, {}, "/main/v1/chat/completions").identity);
+  CHECK(plain != judged(*snapshot, k_hello, {}, "/b/v1/chat/completions").identity);
+  CHECK(plain != judged(*snapshot, k_hello, {}, "/v1/chat/completions?api-version=2").identity);
+  CHECK(plain != judged(*epoch, k_hello).identity);
+  CHECK(plain != judged(*level, k_hello).identity);
 }
 
 TEST_CASE("a model may ask for another level than the rest") {
@@ -134,8 +134,8 @@ TEST_CASE("a model may ask for another level than the rest") {
   const std::string loud = R"({"model":"m","messages":[{"role":"user","content":"HELLO"}],"user":"u"})";
   const std::string other = R"({"model":"n","messages":[{"role":"user","content":"HELLO"}],"user":"u"})";
   const std::string other_hello = R"({"model":"n","messages":[{"role":"user","content":"hello"}],"user":"u"})";
-  CHECK(judged(*snapshot, k_hello).key == judged(*snapshot, loud).key);
-  CHECK(judged(*snapshot, other).key != judged(*snapshot, other_hello).key);
+  CHECK(judged(*snapshot, k_hello).identity == judged(*snapshot, loud).identity);
+  CHECK(judged(*snapshot, other).identity != judged(*snapshot, other_hello).identity);
   CHECK(judged(*snapshot, loud).policy->normalise == Level::faq);
 }
 
