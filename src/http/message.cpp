@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -145,6 +146,16 @@ bool is_token(std::string_view text) {
 }
 
 bool is_field_value(std::string_view text) {
+  // Eight at a time as long as none of them is a control character, tabs included.
+  constexpr std::uint64_t k_ones = 0x0101010101010101;
+  constexpr std::uint64_t k_high_bits = 0x80 * k_ones;
+  for (std::uint64_t word = 0; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    const std::uint64_t del = word ^ (0x7f * k_ones);
+    const std::uint64_t below_space = (word - 0x20 * k_ones) & ~word;
+    const std::uint64_t is_del = (del - k_ones) & ~del;
+    if (((below_space | is_del) & k_high_bits) != 0) break;
+  }
   return std::all_of(text.begin(), text.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return (byte >= 0x20 && byte != 0x7f) || c == '\t';

@@ -16,6 +16,19 @@ std::string text_of(const Headers& headers) {
   return text;
 }
 
+TEST_CASE("a field value has no control character but tab, wherever it stands") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool allowed = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+    for (std::size_t at = 0; at < 19; ++at) {
+      std::string value(19, at % 2 == 0 ? 'a' : '\xff');
+      value[at] = static_cast<char>(byte);
+      CAPTURE(byte, at);
+      REQUIRE(is_field_value(value) == allowed);
+    }
+  }
+  CHECK(is_field_value(""));
+}
+
 TEST_CASE("fields keep their order and their spelling, and are found without case") {
   Headers headers;
   headers.add("X-One", "1");
