@@ -2,6 +2,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include "core/check.h"
@@ -140,20 +142,18 @@ std::expected<std::optional<Reply>, std::string_view> ReplyReader::next() {
   return std::move(*reply);
 }
 
+// A command is an array of bulk strings. Written here and not by hiredis, which prints by way of printf into memory of its own.
 void append_command(std::string& out, std::span<const std::string_view> arguments) {
-  std::vector<const char*> texts;
-  std::vector<std::size_t> sizes;
-  texts.reserve(arguments.size());
-  sizes.reserve(arguments.size());
+  const auto append_size = [&out](char kind, std::size_t size) {
+    std::array<char, 24> line{kind};
+    char* const end = std::to_chars(line.data() + 1, line.data() + line.size(), size).ptr;
+    out.append(line.data(), end).append("\r\n");
+  };
+  append_size('*', arguments.size());
   for (const std::string_view argument : arguments) {
-    texts.push_back(argument.data());
-    sizes.push_back(argument.size());
+    append_size('$', argument.size());
+    out.append(argument).append("\r\n");
   }
-  char* command = nullptr;
-  const auto size = redisFormatCommandArgv(&command, static_cast<int>(arguments.size()), texts.data(), sizes.data());
-  OR_CHECK(size > 0);
-  out.append(command, static_cast<std::size_t>(size));
-  redisFreeCommand(command);
 }
 
 }  // namespace outrigger::cache
