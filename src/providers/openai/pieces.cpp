@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace outrigger::providers::openai {
 namespace {
 
-constexpr std::string_view k_magic = "ORA\x02";
+constexpr std::string_view k_magic = "ORA\x03";
 constexpr std::size_t k_checksum_size = 8;
 
 constexpr std::array k_choice_texts{&ChoicePiece::content,       &ChoicePiece::reasoning_content,
@@ -234,10 +235,22 @@ struct Taker {
   }
 };
 
-// FNV-1a. It guards against rubbish and bit rot, not against somebody who may write to Redis.
+// In the manner of FNV-1a, eight bytes at a time (the lowest first). Each step can be undone, so no change of one word passes. It
+// guards against rubbish and bit rot, not against somebody who may write to Redis.
 std::uint64_t checksum(std::string_view text) {
-  std::uint64_t sum = 0xcbf29ce484222325ULL;
-  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  static_assert(std::endian::native == std::endian::little);
+  std::uint64_t sum = 0xcbf29ce484222325ULL ^ text.size();
+  const auto take = [&sum](std::uint64_t word) {
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15ULL;
+    sum ^= sum >> 32;
+  };
+  while (!text.empty()) {
+    std::uint64_t word = 0;
+    const std::size_t size = std::min(text.size(), sizeof word);
+    std::memcpy(&word, text.data(), size);
+    take(word);
+    text.remove_prefix(size);
+  }
   return sum;
 }
 
