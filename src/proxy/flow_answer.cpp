@@ -11,6 +11,12 @@ namespace {
 constexpr std::string_view k_json = "application/json";
 constexpr std::string_view k_sse = "text/event-stream; charset=utf-8";
 
+// A field by which Outrigger tells of itself.
+bool is_own(std::string_view name) {
+  constexpr std::string_view k_prefix = "x-outrigger-";
+  return name.size() > k_prefix.size() && http::equal_ignoring_case(name.substr(0, k_prefix.size()), k_prefix);
+}
+
 Outcome outcome_of(int status) {
   if (status < 400) return Outcome::ok;
   return status < 500 ? Outcome::client_error : Outcome::upstream_error;
@@ -170,9 +176,12 @@ http::ResponseHead Flow::answer_head() const {
   head.reason = from.reason;
   if (leads_) {
     head.headers = from.headers;
+    // Framing is the server side's, and what Outrigger says of itself is ours: the upstream may be another one. So is Age, and
+    // only on a hit.
     http::remove_hop_by_hop(head.headers);
-    head.headers.remove("content-length");
-    head.headers.remove("age");  // ours to say, and only on a hit
+    head.headers.remove_if([](std::string_view name) {
+      return is_own(name) || http::equal_ignoring_case(name, "content-length") || http::equal_ignoring_case(name, "age");
+    });
   } else {
     for (const std::string_view field : {"content-type", "content-encoding", "retry-after", "retry-after-ms"}) {
       if (const auto value = from.headers.get(field)) head.headers.add(field, *value);
@@ -401,14 +410,12 @@ void Flow::send(const Bytes& data) {
 
 void Flow::add_own_headers(http::Headers& headers) const {
   const int attempts = attempts_ + (fill_ != nullptr && leads_ ? fill_->attempts() : 0);
-  if (result_ == CacheResult::bypass && bypass_) {
-    headers.set("x-outrigger-cache", fmt::format("bypass; reason={}", chat::name(*bypass_)));
-  } else {
-    headers.set("x-outrigger-cache", name(result_));
-  }
-  headers.set("x-outrigger-served-by", served_by_);
-  headers.set("x-outrigger-attempts", std::to_string(attempts));
-  headers.set("x-outrigger-request-id", request_id_);
+  std::string cache(name(result_));
+  if (result_ == CacheResult::bypass && bypass_) cache.append("; reason=").append(chat::name(*bypass_));
+  headers.add("x-outrigger-cache", cache);
+  headers.add("x-outrigger-served-by", served_by_);
+  headers.add("x-outrigger-attempts", std::to_string(attempts));
+  headers.add("x-outrigger-request-id", request_id_);
 }
 
 }  // namespace outrigger::proxy

@@ -244,13 +244,14 @@ std::uint64_t checksum(std::string_view text) {
     sum = (sum ^ word) * 0x9e3779b97f4a7c15ULL;
     sum ^= sum >> 32;
   };
-  while (!text.empty()) {
-    std::uint64_t word = 0;
-    const std::size_t size = std::min(text.size(), sizeof word);
-    std::memcpy(&word, text.data(), size);
+  std::uint64_t word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
     take(word);
-    text.remove_prefix(size);
   }
+  word = 0;
+  if (!text.empty()) std::memcpy(&word, text.data(), text.size());
+  take(word);
   return sum;
 }
 
