@@ -43,8 +43,9 @@ enum class NoStoreReason : unsigned char {
   not_understood,   // not of a known shape, or not the content type that was asked for
   too_large,        // above cache.max_entry
   purged,           // a purge came while it was under way
+  downgraded,       // another model than the one that was asked for has answered
 };
-inline constexpr std::size_t k_no_store_reasons = 12;
+inline constexpr std::size_t k_no_store_reasons = 13;
 std::string_view name(NoStoreReason reason);
 
 }  // namespace outrigger::chat

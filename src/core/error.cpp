@@ -14,6 +14,7 @@ constexpr std::string_view k_permission = "permission_error";
 constexpr std::string_view k_server = "server_error";
 constexpr std::string_view k_upstream = "upstream_error";
 constexpr std::string_view k_timeout = "timeout_error";
+constexpr std::string_view k_rate = "rate_limit_error";
 
 // In the order of the enumerators (checked by a test). Columns: name, status, type, message, retryable, against_target, level.
 constexpr std::array k_table{
@@ -26,6 +27,10 @@ constexpr std::array k_table{
     ErrorTraits{"body_too_large", 413, k_invalid, "The request body is too large.", false, false, info},
     ErrorTraits{"header_too_large", 431, k_invalid, "The request headers are too large.", false, false, info},
     ErrorTraits{"client_gone", 0, k_invalid, "The client left.", false, false, info},
+    ErrorTraits{"queue_full", 429, k_rate, "Too many requests are waiting for this model. Try again in a moment.", false,
+                false, warning},
+    ErrorTraits{"queue_wait", 429, k_rate, "This model is busy for longer than the request can wait. Try again later.", false,
+                false, warning},
     ErrorTraits{"overloaded", 503, k_server, "Too many requests at once. Try again in a moment.", false, false, warning},
     ErrorTraits{"draining", 503, k_server, "The service is restarting. Try again in a moment.", false, false, info},
     ErrorTraits{"internal", 500, k_server, "Something went wrong inside the proxy.", false, false, error},
@@ -42,12 +47,14 @@ constexpr std::array k_table{
     ErrorTraits{"upstream_cut", 502, k_upstream, "The model provider's answer broke off.", true, true, warning},
     ErrorTraits{"upstream_protocol", 502, k_upstream, "The model provider's answer was not valid HTTP.", true, true,
                 warning},
+    ErrorTraits{"upstream_status", 502, k_upstream, "The model provider reported an error.", true, true, warning},
     ErrorTraits{"upstream_error_in_answer", 502, k_upstream, "The model provider reported an error.", true, true, warning},
     ErrorTraits{"first_token_timeout", 504, k_timeout, "The model provider did not begin to answer in time.", true, true,
                 warning},
     ErrorTraits{"stall_timeout", 504, k_timeout, "The model provider stopped in the middle of its answer.", true, true,
                 warning},
     ErrorTraits{"total_timeout", 504, k_timeout, "The answer took too long.", false, true, warning},
+    ErrorTraits{"no_target", 503, k_upstream, "The model provider is not available at the moment.", false, true, warning},
     ErrorTraits{"cancelled", 0, k_server, "Cancelled.", false, false, debug},
     ErrorTraits{"bad_config", 500, k_server, "The configuration is not valid.", false, false, error},
     ErrorTraits{"io_failed", 500, k_server, "A local file or socket cannot be used.", false, false, error},

@@ -18,6 +18,8 @@ enum class ErrorCode : unsigned char {
   body_too_large,
   header_too_large,
   client_gone,  // the client hung up; evidence against nobody
+  queue_full,  // too many wait for this model
+  queue_wait,  // it would have to wait, or has waited, for longer than it may
   // Ours.
   overloaded,  // a limit of this process is reached
   draining,    // the process is going down
@@ -32,10 +34,12 @@ enum class ErrorCode : unsigned char {
   upstream_reset,            // connection broke before the answer began
   upstream_cut,              // connection broke after the answer began, or the answer ended early
   upstream_protocol,         // not HTTP, wrong lengths, broken chunking, endless headers
+  upstream_status,           // it answered with an error of its own
   upstream_error_in_answer,  // a 200 with an error inside
   first_token_timeout,
   stall_timeout,  // too long between two tokens
   total_timeout,
+  no_target,  // every target is resting, shut or unfit
   // Not failures of a request.
   cancelled,
   bad_config,

@@ -132,7 +132,21 @@ class Line {
     name(key);
     out_ += "true";
   }
-  void end() { out_ += "}\n"; }
+  void tried(std::string_view key, const std::vector<AccessRecord::Tried>& all) {
+    if (all.empty()) return;
+    name(key);
+    out_ += '[';
+    for (const AccessRecord::Tried& one : all) {
+      if (out_.back() != '[') out_ += ',';
+      Line line(out_);
+      line.text("target", one.target);
+      line.text("outcome", one.outcome);
+      line.duration("ms", one.took);
+      line.close();
+    }
+    out_ += ']';
+  }
+  void close() { out_ += '}'; }
 
  private:
   void name(std::string_view key) {
@@ -165,6 +179,9 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.text("error", record.error);
   line.count("status", static_cast<std::uint64_t>(record.status < 0 ? 0 : record.status));
   line.count("attempts", static_cast<std::uint64_t>(record.attempts < 0 ? 0 : record.attempts));
+  // One that answered at once is told by served_by already.
+  if (record.attempts > 1) line.tried("tried", record.tried);
+  line.duration("queued_ms", record.queued);
   line.yes("stream", record.stream);
   line.count("request_bytes", record.request_bytes);
   line.count("response_bytes", record.response_bytes);
@@ -173,7 +190,8 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.number("saved_usd", record.saved_usd);
   line.duration("duration_ms", record.duration);
   line.duration("first_byte_ms", record.first_byte);
-  line.end();
+  line.close();
+  out += '\n';
 }
 
 }  // namespace outrigger::obs

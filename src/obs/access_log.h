@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/time.h"
 
@@ -19,6 +20,12 @@ struct AccessRecord {
   std::string_view error;         // ErrorCode, or empty
   int status = 0;
   int attempts = 0;
+  struct Tried {
+    std::string_view target, outcome;
+    Duration took{};
+  };
+  std::vector<Tried> tried;  // one for each attempt that has ended or answered
+  Duration queued{};         // waited for a target
   bool stream = false;
   std::uint64_t request_bytes = 0, response_bytes = 0;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
