@@ -80,6 +80,16 @@ std::string usage_event(chat::Endpoint endpoint, std::string_view like, const Us
   return openai::usage_event(openai_form(endpoint).value_or(openai::Form::chat), like, usage);
 }
 
+std::optional<Answer> fixed_answer(chat::Endpoint endpoint, std::string_view model, std::string_view text) {
+  const std::optional<openai::Form> form = openai_form(endpoint);
+  if (!form) return std::nullopt;
+  openai::BlockingReader reader(*form);
+  reader.feed(openai::answer_body(*form, model, text));
+  auto answer = reader.finish();
+  if (!answer) return std::nullopt;
+  return std::move(*answer);
+}
+
 std::string error_body(chat::Endpoint, ErrorCode code) { return openai::error_body(code); }
 std::string error_event(chat::Endpoint, ErrorCode code) { return openai::error_event(code); }
 

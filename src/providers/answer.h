@@ -93,6 +93,9 @@ std::string usage_event(chat::Endpoint endpoint, std::string_view like, const Us
 std::string error_body(chat::Endpoint endpoint, ErrorCode code);
 std::string error_event(chat::Endpoint endpoint, ErrorCode code);
 
+// An answer that nobody generated: `text`, complete and without usage. Nothing for endpoints that do not answer in words.
+std::optional<Answer> fixed_answer(chat::Endpoint endpoint, std::string_view model, std::string_view text);
+
 // Embeddings.
 struct EmbeddingsAnswer {
   std::string model;

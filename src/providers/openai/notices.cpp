@@ -31,6 +31,24 @@ std::string error_body(ErrorCode code) {
 
 std::string error_event(ErrorCode code) { return "data: " + error_body(code) + "\n\n"; }
 
+std::string answer_body(Form form, std::string_view model, std::string_view text) {
+  std::string body = "{\"id\":\"fixed\",\"object\":";
+  body += form == Form::chat ? "\"chat.completion\"" : "\"text_completion\"";
+  body += ",\"created\":0,\"model\":";
+  append_string(body, model);
+  body += ",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",";
+  if (form == Form::chat) {
+    body += "\"message\":{\"role\":\"assistant\",\"content\":";
+    append_string(body, text);
+    body += "}}]}";
+  } else {
+    body += "\"text\":";
+    append_string(body, text);
+    body += "}]}";
+  }
+  return body;
+}
+
 std::string usage_event(Form form, std::string_view like, const Usage& usage) {
   const JsonDoc doc = json_in_event(like);
   std::string text = "data: {\"id\":";

@@ -1,4 +1,4 @@
-// What the proxy itself says in OpenAI's dialect: errors, and the usage chunk that a stream lacks.
+// What the proxy itself says in OpenAI's dialect: errors, the usage chunk that a stream lacks, and the operator's fixed words.
 #pragma once
 
 #include <string>
@@ -13,6 +13,9 @@ namespace outrigger::providers::openai {
 std::string error_body(ErrorCode code);
 // Without an `event:` line, and with no `choices`: every known client then raises an error instead of ending in silence.
 std::string error_event(ErrorCode code);
+
+// A blocking answer that says `text`.
+std::string answer_body(Form form, std::string_view model, std::string_view text);
 
 std::string usage_event(Form form, std::string_view like, const Usage& usage);
 
