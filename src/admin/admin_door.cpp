@@ -16,6 +16,48 @@ void describe_totals(Json& json, Json::Value object, const obs::Savings::Totals&
   json.put(object, "usd", totals.usd);
 }
 
+void describe_level(Json& json, Json::Value object, const char* name, const resilience::RateGate::Level& level) {
+  if (level.source == resilience::RateGate::Source::none) return;
+  const Json::Value limit = json.object(object, name);
+  json.put(limit, "per_minute", level.limit);
+  json.put(limit, "used", level.used);
+  json.put(limit, "source", resilience::name(level.source));
+}
+
+void describe_seconds(Json& json, Json::Value object, const char* name, const std::optional<Duration>& value) {
+  if (value) json.put(object, name, seconds(*value));
+}
+
+void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, MonoTime now) {
+  json.put(object, "name", lane.name());
+  const resilience::Health& health = lane.health();
+  json.put(object, "breaker", resilience::name(health.state(now)));
+  json.put(object, "by_hand", health.forced_open());
+  json.put(object, "failures_in_a_row", static_cast<std::uint64_t>(health.failures_in_a_row()));
+  json.put(object, "failure_rate", health.failure_rate(now));
+  if (const auto at = health.reopens_at()) json.put(object, "retry_in_seconds", std::max(0.0, seconds(*at - now)));
+  json.put(object, "in_flight", static_cast<std::uint64_t>(lane.concurrency().in_flight()));
+  if (const auto limit = lane.concurrency().limit()) json.put(object, "concurrency", static_cast<std::uint64_t>(*limit));
+  const Json::Value queue = json.object(object, "queue");
+  json.put(queue, "waiting", static_cast<std::uint64_t>(lane.queue().size()));
+  json.put(queue, "depth", static_cast<std::uint64_t>(lane.queue().depth()));
+  const Json::Value token = json.object(object, "first_token_seconds");
+  describe_seconds(json, token, "p50", lane.first_token().at(0.5));
+  describe_seconds(json, token, "p95", lane.first_token().at(0.95));
+  describe_seconds(json, token, "p99", lane.first_token().at(0.99));
+  const Json::Value keys = json.array(object, "keys");
+  for (const proxy::Lane::Key& key : lane.keys()) {
+    const Json::Value one = json.append_object(keys);
+    json.put(one, "gate_closed_seconds", seconds(key.gate.closed_for(now)));
+    describe_level(json, one, "requests", key.gate.requests(now));
+    describe_level(json, one, "tokens", key.gate.tokens(now));
+    if (const auto pace = key.gate.pace(now)) json.put(one, "paced_to_per_minute", *pace);
+    const bool is_refused = key.set_aside_until && *key.set_aside_until > now;
+    json.put(one, "refused", is_refused);
+    if (is_refused) json.put(one, "why", key.why);
+  }
+}
+
 }  // namespace
 
 AdminDoor::AdminDoor(io::World world, proxy::LlmDoor& door, obs::Registry& registry, AdminHooks hooks, std::string version)
@@ -106,14 +148,18 @@ std::string AdminDoor::status_json() const {
     describe_totals(json, object, row.totals);
   }
 
-  const Json::Value targets = json.array(root, "targets");
+  const Json::Value upstreams = json.array(root, "upstreams");
   for (const proxy::Target& target : door_.snapshot()->targets()) {
-    const Json::Value object = json.append_object(targets);
+    const Json::Value object = json.append_object(upstreams);
     json.put(object, "name", target.upstream->name);
     json.put(object, "host", target.host);
     json.put(object, "dialect", config::name(target.upstream->dialect));
     json.put(object, "keys", static_cast<std::uint64_t>(target.upstream->keys.size()));
   }
+  // What has been asked so far; one for each credential that is passed on.
+  const Json::Value targets = json.array(root, "targets");
+  door_.lanes().each(
+      [&](const proxy::Lane& lane) { describe_lane(json, json.append_object(targets), lane, world_.loop.now()); });
   return json.text();
 }
 

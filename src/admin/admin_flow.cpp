@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::string_view k_places =
     "GET /healthz, /readyz, /metrics, /api/status; POST /api/explain?path=/v1/chat/completions, /api/cache/purge, "
-    "/api/reload, /api/drain";
+    "/api/targets/<upstream:model>/open|close, /api/reload, /api/drain";
+
+constexpr std::string_view k_targets = "/api/targets/";
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -118,6 +120,7 @@ void AdminFlow::get(std::string_view path) {
 void AdminFlow::post(const http::Target& target) {
   if (target.path == "/api/explain") return explain(target.query);
   if (target.path == "/api/cache/purge") return purge();
+  if (target.path.starts_with(k_targets)) return steer_target(target.path.substr(k_targets.size()));
   if (target.path == "/api/reload") {
     const std::string problem = door_.hooks_.reload();
     if (!problem.empty()) return refuse(ErrorCode::bad_config, problem);
@@ -170,6 +173,28 @@ void AdminFlow::purge() {
                               json.put(json.root(), "redis_complete", report.redis_complete);
                               answer_json(200, json.text());
                             });
+}
+
+// `rest`: "<name>/open" shuts the breaker off from requests, "<name>/close" lets it decide by itself again. The name may hold
+// slashes, as models of some providers do, and may be percent-encoded.
+void AdminFlow::steer_target(std::string_view rest) {
+  const std::size_t slash = rest.rfind('/');
+  const std::string_view verb = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  const std::string name = percent_decoded(rest.substr(0, slash));
+  proxy::Lanes& lanes = door_.door_.lanes();
+  if (verb != "open" && verb != "close") {
+    return refuse(ErrorCode::not_found,
+                  "Use POST /api/targets/<upstream:model>/open (nothing is sent there any more) or .../close.");
+  }
+  const bool is_known = verb == "open" ? lanes.force_open(name) : lanes.force_close(name);
+  if (!is_known) {
+    return refuse(ErrorCode::not_found,
+                  "No request has gone to a target of that name yet. GET /api/status lists those that have been asked.");
+  }
+  Json json;
+  json.put(json.root(), "target", name);
+  json.put(json.root(), "breaker", verb == "open" ? "open" : "closed");
+  answer_json(200, json.text());
 }
 
 void AdminFlow::on_client_gone() {

@@ -23,6 +23,7 @@ class AdminFlow final : public http::ExchangeHandler {
   void post(const http::Target& target);
   void explain(std::string_view query);
   void purge();
+  void steer_target(std::string_view rest);
   void answer(int status, std::string_view content_type, std::string_view body);
   void answer_json(int status, std::string_view body) { answer(status, "application/json", body); }
   void refuse(ErrorCode code, std::string_view message);

@@ -19,12 +19,14 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       client_(parts_.world, {}),
       metrics_(registry_),
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
+      lane_gauges_(door_.lanes(), registry_),
       admin_(parts_.world, door_, registry_,
              {.is_ready = [this] { return serving(); }, .drain = [this] { drain(); }, .reload = [this] { return reload(); }},
              parts_.version),
       llm_server_(parts_.world, server_limits(*config_), door_),
       admin_server_(parts_.world, admin_limits(*config_), admin_) {
   declare_gauges();
+  door_.lanes().set_log([this](LogLevel level, std::string_view words) { parts_.log.line(level, words); });
 }
 
 Instance::~Instance() = default;
@@ -39,6 +41,7 @@ void Instance::declare_gauges() {
   registry_.declare_gauge("process_resident_memory_bytes", "Resident memory.");
   registry_.gauge("outrigger_build_info", {{"version", parts_.version}}).set(1);
   registry_.before_scrape([this] {
+    lane_gauges_.refresh();
     const cache::StoreStats stats = store_.stats();
     if (stats.redis_configured) registry_.gauge("outrigger_redis_up").set(stats.redis_up ? 1 : 0);
     registry_.gauge("outrigger_cache_entries").set(static_cast<double>(stats.entries));

@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "obs/log.h"
+#include "proxy/lane_gauges.h"
 #include "proxy/llm_door.h"
 
 namespace outrigger::app {
@@ -73,6 +74,7 @@ class Instance {
   http::Client client_;
   proxy::Metrics metrics_;
   proxy::LlmDoor door_;
+  proxy::LaneGauges lane_gauges_;
   admin::AdminDoor admin_;
   http::Server llm_server_;
   http::Server admin_server_;

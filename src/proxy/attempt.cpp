@@ -2,12 +2,14 @@
 
 namespace outrigger::proxy {
 
-http::RequestHead outgoing_head(const http::RequestHead& from, const Destination& destination, std::size_t key_number) {
+http::RequestHead outgoing_head(const http::RequestHead& from, const Destination& destination, std::size_t key_number,
+                                bool passes_credential) {
   const config::Upstream& upstream = *destination.target->upstream;
   http::RequestHead head;
   head.method = from.method;
   head.target = destination.place.path;
-  if (!destination.query.empty()) head.target.append("?").append(destination.query);
+  const std::string_view query = http::split_target(from.target).query;
+  if (!query.empty()) head.target.append("?").append(query);
   head.headers.reserve(from.headers.size() + 4, from.headers.text_size() + 128);
   head.headers.add("Host", destination.target->host);
   const http::HopByHop is_hop_by_hop(from.headers);
@@ -16,7 +18,11 @@ http::RequestHead outgoing_head(const http::RequestHead& from, const Destination
     const auto [name, value] = from.headers[i];
     const auto is = [name = name](std::string_view other) { return http::equal_ignoring_case(name, other); };
     if (is_hop_by_hop(name) || is("host") || is("content-length") || is("expect")) continue;
-    if (own_key && (is("authorization") || is("x-api-key") || is("api-key"))) continue;
+    const bool is_credential = is("authorization") || is("x-api-key") || is("api-key");
+    if (is_credential && (own_key || !passes_credential)) continue;
+    // These tell the first provider who pays; another one must not learn it.
+    const bool is_account = is("x-goog-api-key") || is("cookie") || is("openai-organization") || is("openai-project");
+    if (is_account && !passes_credential) continue;
     // What steers Outrigger is not the provider's business.
     if (name.size() > 12 && http::equal_ignoring_case(name.substr(0, 12), "x-outrigger-")) continue;
     head.headers.add(name, value);

@@ -40,9 +40,11 @@ struct AttemptRequest {
   bool streamed_answer = false;  // is a stream asked for?
 };
 
-// The client's head as the target shall get it: path, Host, credential (the target's own key when it has some), the
-// configured extra headers, nothing hop-by-hop. `key_number` picks one of several keys.
-http::RequestHead outgoing_head(const http::RequestHead& from, const Destination& destination, std::size_t key_number);
+// The client's head as the target shall get it: path, Host, credential, the configured extra headers, nothing hop-by-hop.
+// The credential is the upstream's own key, when it has some (`key_number` picks one of several); else the client's, if
+// `passes_credential`; else none.
+http::RequestHead outgoing_head(const http::RequestHead& from, const Destination& destination, std::size_t key_number,
+                                bool passes_credential);
 
 class Attempt final : private http::CallHandler {
  public:

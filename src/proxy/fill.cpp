@@ -7,20 +7,22 @@
 namespace outrigger::proxy {
 namespace {
 
-// Statuses that say "not now" rather than "not this": a stale answer beats them (RFC 5861 §4, and the overload codes in use).
-bool stale_beats(int status) { return status == 408 || status == 429 || status == 529 || (status >= 500 && status <= 504); }
-
-bool is_sse(const http::ResponseHead& head) {
-  const auto type = head.headers.get("content-type");
-  return type && type->starts_with("text/event-stream");
-}
-
-// The data of the one event that `event` is.
-std::string_view data_of(std::string_view event) {
-  const std::size_t at = event.find("data:");
-  if (at == std::string_view::npos) return {};
-  const std::size_t begin = event.find_first_not_of(' ', at + 5);
-  return event.substr(std::min(begin, event.size()), event.find_first_of("\r\n", at) - std::min(begin, event.size()));
+// May a stale answer, or fixed words, stand in? When it says "not now" rather than "not this" or "not you" (RFC 5861 §4).
+bool may_stand_in(const Failure& failure, const Link& first) {
+  switch (failure.signal.kind) {
+    case providers::SignalKind::ok:
+    case providers::SignalKind::client_fault:
+    case providers::SignalKind::unfit:
+      return false;
+    case providers::SignalKind::rate:
+    case providers::SignalKind::quota:
+    case providers::SignalKind::health:
+      return true;
+    case providers::SignalKind::credential:
+      // The operator's key is none of the client's business.
+      return !first.destination.target->upstream->keys.empty();
+  }
+  return false;
 }
 
 bool is_json(const http::ResponseHead& head) {
@@ -37,8 +39,8 @@ Fill::~Fill() = default;
 void Fill::let_go() {
   patience_.cancel();
   lookup_.reset();
-  attempt_.reset();
-  owner_.recorded_bytes_ -= recording_.held();
+  pursuit_.reset();
+  owner_.calling_.held -= recording_.held();
 }
 
 void Fill::attach(FillReader& reader) { readers_.push_back(&reader); }
@@ -61,7 +63,7 @@ void Fill::detach(FillReader& reader) {
 }
 
 void Fill::start() {
-  kept_whole_ = order_.endpoint != chat::Endpoint::other;
+  kept_whole_ = order_.call.endpoint != chat::Endpoint::other;
   if (!order_.look_up) {
     call_upstream();
     return;
@@ -84,7 +86,7 @@ bool Fill::is_servable(const cache::Entry& entry, WallTime now) const {
 
 void Fill::on_looked_up(cache::Store::Found found) {
   lookup_.reset();
-  const WallTime now = owner_.world_.loop.wall_now();
+  const WallTime now = owner_.calling_.world.loop.wall_now();
   if (order_.batch) {
     for (cache::EntryPtr& entry : found) {
       if (entry != nullptr && !is_servable(*entry, now)) entry = nullptr;
@@ -116,32 +118,30 @@ void Fill::complete_batch() {
 
 void Fill::call_upstream() {
   state_ = State::calling;
-  ++attempts_;
-  called_at_ = owner_.world_.loop.now();
-  AttemptRequest request = order_.request;
-  if (order_.batch) request.body = Bytes::copy(order_.batch->request_body(order_.batch->unknown()));
-  attempt_ = std::make_unique<Attempt>(owner_.world_.loop, owner_.client_, *order_.target, order_.limits, std::move(request),
-                                       *this);
+  std::optional<Bytes> body = order_.call.body;
+  if (order_.batch) body = Bytes::copy(order_.batch->request_body(order_.batch->unknown()));
+  pursuit_ = std::make_unique<Pursuit>(owner_.calling_, order_.call, std::move(body), *this);
+  pursuit_->start();
 }
 
-void Fill::on_attempt_head(http::ResponseHead head) {
-  head_ = std::move(head);
-  sse_ = is_sse(head_);
-  if (stale_beats(head_.status) && serve_stale_instead()) return;
-  const bool readable_body = !head_.headers.get("content-encoding") && (sse_ || is_json(head_));
+void Fill::on_answer(Committed answer) {
+  head_ = std::move(answer.head);
+  sse_ = answer.sse;
+  reader_ = std::move(answer.reader);
+  recording_ = std::move(answer.recording);
+  owner_.calling_.held += recording_.held();
   if (head_.status != 200) {
     refuse_storing(chat::NoStoreReason::error_status);
-  } else if (!readable_body) {
+  } else if (head_.headers.get("content-encoding") || !(sse_ || is_json(head_))) {
     refuse_storing(chat::NoStoreReason::not_understood);
-  } else {
-    reader_ = providers::make_answer_reader(order_.endpoint, sse_);
+  } else if (pursuit_->served_by().is_downgrade) {
+    refuse_storing(chat::NoStoreReason::downgraded);
   }
-  if (!sse_ || !reader_) begin_answering();
-}
-
-void Fill::begin_answering() {
   // A stream is only worth keeping for those who may join it or for the store.
   if (sse_ && !order_.storing) stop_keeping_whole();
+  if (!limit_recording(answer.is_complete)) return;
+  state_ = State::answering;
+  if (answer.is_complete) return end_answer(std::move(answer.verdict));
   enter(State::answering);
 }
 
@@ -154,45 +154,27 @@ void Fill::note_progress() {
       progress = progress || events[events_seen_].kind == providers::EventKind::token;
     }
   }
-  if (!progress) return;
-  if (attempt_) attempt_->note_progress();
-  if (std::exchange(saw_token_, true) || head_.status != 200) return;
-  owner_.metrics_.observe_first_token(order_.served_by, owner_.world_.loop.now() - called_at_);
+  if (progress) pursuit_->note_progress();
 }
 
 void Fill::abandon(ErrorCode code) {
   if (state_ == State::complete || state_ == State::failed) return;
   lookup_.reset();
-  on_attempt_failed({code, {}});
+  fail({code, {}});
 }
 
-// A 200 that is an error: for its readers it is one, in the upstream's own words.
-void Fill::fail_with_payload(std::string_view payload) {
-  if (!payload.empty()) error_payload_ = Bytes::copy(payload);
-  on_attempt_failed({ErrorCode::upstream_error_in_answer, "a 200 with an error inside"});
-}
-
-void Fill::on_attempt_body(const Bytes& data) {
-  owner_.recorded_bytes_ += data.size();
+void Fill::on_answer_body(const Bytes& data) {
+  owner_.calling_.held += data.size();
   recording_.append(data);
   if (reader_) reader_->feed(data.view());
   note_progress();
-  if (!limit_recording()) return;
-  if (state_ == State::calling) {
-    if (!reader_) return begin_answering();
-    const auto& events = reader_->events();
-    if (events.empty()) return;
-    if (events.front().kind == providers::EventKind::error) {
-      return fail_with_payload(data_of(recording_.piece(0, events.front().end).view()));
-    }
-    return begin_answering();
-  }
+  if (!limit_recording(false)) return;
   control_flow();
   notify();
 }
 
 // False: the answer is of no use and another one has been asked for.
-bool Fill::limit_recording() {
+bool Fill::limit_recording(bool is_complete) {
   const std::uint64_t most = order_.batch ? k_batch_max : order_.storing ? order_.storing->max_entry : k_unstored_max;
   if (recording_.end() > most && kept_whole_) {
     refuse_storing(chat::NoStoreReason::too_large);
@@ -204,28 +186,35 @@ bool Fill::limit_recording() {
     stop_keeping_whole();
   }
   // A stream is read on for those who want its usage chunk added or left out, but not without end.
-  if (!kept_whole_ && (!sse_ || recording_.end() > k_unstored_max)) reader_.reset();
+  if (!kept_whole_ && !is_complete && (!sse_ || recording_.end() > k_unstored_max)) reader_.reset();
   return true;
 }
 
 // The parts of a batch cannot be put together: ask for all of it, as the client did, and pass the answer on as it comes.
 void Fill::ask_for_everything() {
   order_.batch.reset();
-  owner_.recorded_bytes_ -= recording_.held();
+  owner_.calling_.held -= recording_.held();
   recording_ = {};
   stop_keeping_whole();
+  tried_ = tried();
+  waited_ = waited();
   call_upstream();
 }
 
-void Fill::on_attempt_end() {
-  attempt_.reset();
+void Fill::on_answer_end() {
+  std::optional<std::expected<providers::Answer, chat::NoStoreReason>> verdict;
+  if (reader_) verdict = reader_->finish();
+  end_answer(std::move(verdict));
+}
+
+void Fill::end_answer(std::optional<std::expected<providers::Answer, chat::NoStoreReason>> verdict) {
   if (order_.batch && head_.status == 200) {
     accept_batch();
     if (state_ == State::calling) return;
-  } else if (reader_) {
-    if (!judge_answer()) return;
+  } else if (verdict && !judge_answer(std::move(*verdict))) {
+    return;
   }
-  owner_.metrics_.count_attempt(order_.served_by, head_.status < 400 ? "ok" : "status_" + std::to_string(head_.status));
+  pursuit_->end();
   enter(State::complete);
 }
 
@@ -237,7 +226,7 @@ void Fill::accept_batch() {
     return;
   }
   cache::Meta meta = order_.storing->meta;
-  meta.stored_at = owner_.world_.loop.wall_now();
+  meta.stored_at = owner_.calling_.world.loop.wall_now();
   const Bytes body = recording_.piece(0, recording_.end());
   const auto entries = order_.batch->accept(body.view(), unknown, meta);
   if (!entries) {
@@ -250,31 +239,29 @@ void Fill::accept_batch() {
     paid += entry->meta().prompt_tokens;
     if (!storing_forbidden_) owner_.store_.put(entry);
   }
-  owner_.metrics_.count_tokens(order_.served_by, paid, 0);
+  owner_.calling_.metrics.count_tokens(served_by(), paid, 0);
+  pursuit_->settle(paid);
   if (!whole) assembled_ = Bytes::copy(order_.batch->render(UsagePolicy::original, order_.storing->meta.model));
 }
 
-// False: what looked like an answer is a failure, and the Fill has ended with it (or with a stale answer).
-bool Fill::judge_answer() {
-  auto verdict = reader_->finish();
-  if (const auto used = reader_->usage())
-    owner_.metrics_.count_tokens(order_.served_by, used->prompt_tokens, used->completion_tokens);
+// False: what looked like an answer is a failure, and the Fill has ended with it.
+bool Fill::judge_answer(std::expected<providers::Answer, chat::NoStoreReason> verdict) {
+  if (const auto used = reader_->usage()) {
+    owner_.calling_.metrics.count_tokens(served_by(), used->prompt_tokens, used->completion_tokens);
+    pursuit_->settle(used->prompt_tokens + used->completion_tokens);
+  }
   if (verdict) {
     answer_ = std::move(*verdict);
     if (order_.storing && !not_stored_) store_answer(*answer_);
     return true;
   }
   const chat::NoStoreReason reason = verdict.error();
-  if (reason == chat::NoStoreReason::error_in_answer && is_uncommitted()) {
-    fail_with_payload(recording_.piece(0, recording_.end()).view());
-    return false;
-  }
-  if (order_.storing && reason != chat::NoStoreReason::cut && reason != chat::NoStoreReason::error_in_answer) {
-    owner_.remember_unstorable(order_.storing->key);
-  }
+  const bool is_failure = reason == chat::NoStoreReason::cut || reason == chat::NoStoreReason::error_in_answer;
+  if (is_failure) pursuit_->note_broken();
+  if (order_.storing && !is_failure) owner_.remember_unstorable(order_.storing->key);
   refuse_storing(reason);
   if (!sse_ || reason != chat::NoStoreReason::cut) return true;
-  on_attempt_failed({ErrorCode::upstream_cut, "the stream ended before its end"});
+  fail({ErrorCode::upstream_cut, "the stream ended before its end"});
   return false;
 }
 
@@ -282,7 +269,8 @@ void Fill::store_answer(const providers::Answer& answer) {
   if (storing_forbidden_) return refuse_storing(chat::NoStoreReason::purged);
   FillOrder::Storing& storing = *order_.storing;
   cache::Meta meta = storing.meta;
-  meta.stored_at = owner_.world_.loop.wall_now();
+  meta.served_by = served_by();
+  meta.stored_at = owner_.calling_.world.loop.wall_now();
   meta.prompt_tokens = answer.usage ? answer.usage->prompt_tokens : storing.prompt_tokens_estimate;
   meta.completion_tokens = answer.usage ? answer.usage->completion_tokens : answer.estimated_completion_tokens;
   entry_ = std::make_shared<cache::Entry>(storing.key, storing.identity, std::move(meta), answer.encoded);
@@ -291,28 +279,56 @@ void Fill::store_answer(const providers::Answer& answer) {
 
 std::optional<providers::Usage> Fill::usage() const { return reader_ ? reader_->usage() : std::nullopt; }
 
-void Fill::on_attempt_failed(Error error) {
-  attempt_.reset();
-  owner_.metrics_.count_attempt(order_.served_by, traits(error.code).name);
-  if (is_uncommitted() && serve_stale_instead()) return;
+void Fill::on_answer_cut(Error error) { fail(std::move(error)); }
+
+void Fill::on_no_answer(Failure failure) {
+  if (serve_instead(failure)) return;
+  if (failure.code == ErrorCode::upstream_status) return end_with_words(std::move(*failure.answer));
+  retry_after_ = failure.signal.retry_after;
+  if (failure.answer) error_payload_ = failure.answer->body;
+  fail({failure.code, std::move(failure.detail)});
+}
+
+// The upstream's own words about its failure are the answer.
+void Fill::end_with_words(KeptAnswer answer) {
+  head_ = std::move(answer.head);
+  owner_.calling_.held += answer.body.size();
+  recording_.append(answer.body);
+  refuse_storing(chat::NoStoreReason::error_status);
+  enter(State::complete);
+}
+
+void Fill::fail(Error error) {
   const bool told = error.code == ErrorCode::upstream_error_in_answer;
   refuse_storing(told ? chat::NoStoreReason::error_in_answer : chat::NoStoreReason::cut);
+  if (pursuit_) pursuit_->end();
   error_ = std::move(error);
   enter(State::failed);
 }
 
-void Fill::on_attempt_drained() {
+void Fill::on_upload_drained() {
   if (!readers_.empty() && readers_.front() != nullptr) readers_.front()->on_upload_drained();
 }
 
-bool Fill::serve_stale_instead() {
-  if (order_.stale == nullptr || !order_.stale->usable_if_error(owner_.world_.loop.wall_now())) return false;
-  if (attempt_) owner_.metrics_.count_attempt(order_.served_by, "status_" + std::to_string(head_.status));
-  attempt_.reset();
-  found_ = order_.stale;
-  found_is_stale_ = true;
+bool Fill::serve_instead(const Failure& failure) {
+  if (!may_stand_in(failure, order_.call.chain.front())) return false;
+  const bool is_stale_usable =
+      order_.stale != nullptr && order_.stale->usable_if_error(owner_.calling_.world.loop.wall_now());
+  if (!is_stale_usable && order_.fixed == nullptr) return false;
+  found_ = is_stale_usable ? order_.stale : order_.fixed;
+  found_kind_ = is_stale_usable ? Kind::stale : Kind::fixed;
   enter(State::complete);
   return true;
+}
+
+const std::string& Fill::served_by() const {
+  return pursuit_ != nullptr ? pursuit_->served_by().name : order_.call.chain.front().name;
+}
+
+std::vector<Tried> Fill::tried() const {
+  std::vector<Tried> all = tried_;
+  if (pursuit_) all.insert(all.end(), pursuit_->tried().begin(), pursuit_->tried().end());
+  return all;
 }
 
 void Fill::enter(State next) {
@@ -338,7 +354,7 @@ void Fill::stop_keeping_whole() {
 void Fill::refuse_storing(chat::NoStoreReason reason) {
   if (!order_.storing || not_stored_) return;
   not_stored_ = reason;
-  owner_.metrics_.count_not_stored(reason);
+  owner_.calling_.metrics.count_not_stored(reason);
   if (reason == chat::NoStoreReason::too_large || reason == chat::NoStoreReason::not_understood) {
     owner_.remember_unstorable(order_.storing->key);
   }
@@ -356,22 +372,22 @@ void Fill::control_flow() {
   }
   const std::size_t before = recording_.held();
   recording_.trim(slowest);
-  owner_.recorded_bytes_ -= before - recording_.held();
+  owner_.calling_.held -= before - recording_.held();
   const bool pause = recording_.held() > k_window;
   // An event larger than the window would never be whole: relay its bytes as they come.
   if (pause && reader_ && readable() <= slowest) {
     reader_.reset();
     return;
   }
-  if (pause != source_paused_ && attempt_ != nullptr) {
+  if (pause != source_paused_ && pursuit_ != nullptr) {
     source_paused_ = pause;
-    attempt_->read_body(!pause);
+    pursuit_->read_body(!pause);
   }
   // Who is alone holds up nobody.
   if (!source_paused_ || readers_.size() < 2) {
     patience_.cancel();
   } else if (!patience_.pending()) {
-    patience_ = owner_.world_.loop.after(k_patience, [this] { drop_slowest(); });
+    patience_ = owner_.calling_.world.loop.after(k_patience, [this] { drop_slowest(); });
   }
 }
 
@@ -382,7 +398,7 @@ void Fill::drop_slowest() {
   FillReader* dropped = *slowest;
   readers_.erase(slowest);
   source_paused_ = false;
-  if (attempt_) attempt_->read_body(true);
+  if (pursuit_) pursuit_->read_body(true);
   control_flow();
   dropped->on_cut_off();
 }

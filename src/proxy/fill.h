@@ -7,7 +7,8 @@
 //       └────── error ──────┴─ error ──► failed          (or complete with a stale answer, when one is at hand and no
 //                                                         reader has had a byte)
 //
-// The head of an understood stream counts only with its first event: a 200 whose first event is an error is a failure.
+// Whom it calls, how often and in which order is its Pursuit's business: what comes from there is an answer worth having, or the
+// end of all hope.
 //
 // A Fill belongs to Fills, not to the request that began it: that client may leave and the others go on. When the last reader
 // leaves, the call upstream is cancelled. Requests that share nothing (pass-through, bypass) have a Fill of their own.
@@ -23,8 +24,8 @@
 #include <vector>
 
 #include "cache/store.h"
-#include "proxy/attempt.h"
 #include "proxy/embedding_batch.h"
+#include "proxy/pursuit.h"
 #include "proxy/recording.h"
 
 namespace outrigger::proxy {
@@ -48,13 +49,8 @@ class FillReader {
 };
 
 struct FillOrder {
-  std::shared_ptr<const Snapshot> snapshot;  // keeps target and policy alive
-  const Target* target = nullptr;
-  config::Timeouts limits;
-  AttemptRequest request;
-  chat::Endpoint endpoint = chat::Endpoint::other;
+  PursuitOrder call;
   bool include_usage = false;  // asked of the upstream
-  std::string served_by;
 
   // Set when the answer may be stored.
   struct Storing {
@@ -70,10 +66,11 @@ struct FillOrder {
   bool serve_found = true;  // false: observe mode, only note that it would have been a hit
   std::optional<Duration> max_age;
   cache::EntryPtr stale;  // for when the upstream fails
+  cache::EntryPtr fixed;  // what the operator wants to be said when nothing else is left; null: the error is
   std::unique_ptr<EmbeddingBatch> batch;
 };
 
-class Fill final : public AttemptHandler {
+class Fill final : public PursuitHandler {
  public:
   enum class State : unsigned char { looking_up, calling, answering, complete, failed };
   static constexpr std::size_t k_window = 256 * 1024;  // a few round trips' worth of a fast link
@@ -93,15 +90,17 @@ class Fill final : public AttemptHandler {
   void reader_advanced();
 
   // The upload of the request that began it.
-  void write_body(const Bytes& data) { attempt_->write_body(data); }
-  void end_body() { attempt_->end_body(); }
-  [[nodiscard]] bool uploading() const { return attempt_ != nullptr; }
-  [[nodiscard]] std::size_t upload_unsent() const { return attempt_->unsent(); }
+  void write_body(const Bytes& data) { pursuit_->write_body(data); }
+  void end_body() { pursuit_->end_body(); }
+  [[nodiscard]] bool uploading() const { return pursuit_ != nullptr && pursuit_->is_running(); }
+  [[nodiscard]] std::size_t upload_unsent() const { return pursuit_->unsent(); }
 
   [[nodiscard]] State state() const { return state_; }
   // The stored answer that ended the search; null: the answer came from upstream.
   [[nodiscard]] const cache::EntryPtr& found() const { return found_; }
-  [[nodiscard]] bool found_is_stale() const { return found_is_stale_; }
+  // What found() is: fresh; past its time, in place of an upstream that fails; or the operator's fixed words, in place of that.
+  enum class Kind : unsigned char { fresh, stale, fixed };
+  [[nodiscard]] Kind found_kind() const { return found_kind_; }
   [[nodiscard]] bool would_have_hit() const { return would_have_hit_; }
 
   // From `answering` on.
@@ -125,9 +124,16 @@ class Fill final : public AttemptHandler {
   [[nodiscard]] const Error& error() const { return error_; }
   // What the upstream itself said of the failure, as JSON, when it hid it in a 200.
   [[nodiscard]] const std::optional<Bytes>& error_payload() const { return error_payload_; }
+  // When another try may succeed, if that is known.
+  [[nodiscard]] const std::optional<Duration>& retry_after() const { return retry_after_; }
 
   [[nodiscard]] const FillOrder& order() const { return order_; }
-  [[nodiscard]] int attempts() const { return attempts_; }
+  // The target that answered, as "upstream:model"; before that, the one that is asked first.
+  [[nodiscard]] const std::string& served_by() const;
+  [[nodiscard]] int attempts() const { return static_cast<int>(tried_.size()) + (pursuit_ ? pursuit_->attempts() : 0); }
+  // All tries so far, in the order in which they ended.
+  [[nodiscard]] std::vector<Tried> tried() const;
+  [[nodiscard]] Duration waited() const { return waited_ + (pursuit_ ? pursuit_->waited() : Duration{}); }
   [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
   // A purge came: what is under way was asked before it and must not be stored after it.
   void forbid_storing() { storing_forbidden_ = true; }
@@ -142,23 +148,23 @@ class Fill final : public AttemptHandler {
   void on_looked_up(cache::Store::Found found);
   [[nodiscard]] bool is_servable(const cache::Entry& entry, WallTime now) const;
   void call_upstream();
-  void on_attempt_head(http::ResponseHead head) override;
-  void on_attempt_body(const Bytes& data) override;
-  void on_attempt_end() override;
-  void on_attempt_failed(Error error) override;
-  void on_attempt_drained() override;
+  void on_answer(Committed answer) override;
+  void on_answer_body(const Bytes& data) override;
+  void on_answer_end() override;
+  void on_answer_cut(Error error) override;
+  void on_no_answer(Failure failure) override;
+  void on_upload_drained() override;
 
-  bool serve_stale_instead();
+  void end_answer(std::optional<std::expected<providers::Answer, chat::NoStoreReason>> verdict);
+  bool serve_instead(const Failure& failure);
+  void end_with_words(KeptAnswer answer);
+  void fail(Error error);
   void note_progress();
-  void begin_answering();
-  void fail_with_payload(std::string_view payload);
-  // Has no reader had a byte of this answer yet? Blocking ones are held until they are whole.
-  [[nodiscard]] bool is_uncommitted() const { return state_ == State::calling || (kept_whole_ && !sse_); }
   void complete_batch();
   void accept_batch();
   void ask_for_everything();
-  [[nodiscard]] bool limit_recording();
-  [[nodiscard]] bool judge_answer();
+  [[nodiscard]] bool limit_recording(bool is_complete);
+  [[nodiscard]] bool judge_answer(std::expected<providers::Answer, chat::NoStoreReason> verdict);
   void store_answer(const providers::Answer& answer);
   void enter(State next);
   void stop_keeping_whole();
@@ -174,15 +180,14 @@ class Fill final : public AttemptHandler {
   bool notifying_ = false;
 
   std::unique_ptr<io::Pending> lookup_;
-  std::unique_ptr<Attempt> attempt_;
+  std::unique_ptr<Pursuit> pursuit_;
+  std::vector<Tried> tried_;  // by pursuits before this one
+  Duration waited_{};
   io::Timer patience_;
   bool source_paused_ = false;
-  int attempts_ = 0;
-  MonoTime called_at_{};
 
   http::ResponseHead head_;
   bool sse_ = false;
-  bool saw_token_ = false;
   std::size_t events_seen_ = 0;
   bool kept_whole_ = false;
   bool storing_forbidden_ = false;
@@ -192,11 +197,12 @@ class Fill final : public AttemptHandler {
   std::optional<Bytes> assembled_;
   cache::EntryPtr entry_;
   cache::EntryPtr found_;
-  bool found_is_stale_ = false;
+  Kind found_kind_ = Kind::fresh;
   bool would_have_hit_ = false;
   std::optional<chat::NoStoreReason> not_stored_;
   Error error_;
   std::optional<Bytes> error_payload_;
+  std::optional<Duration> retry_after_;
 };
 
 }  // namespace outrigger::proxy

@@ -11,8 +11,8 @@ std::size_t Fills::KeyHash::operator()(const chat::Key& key) const {
   return hash;
 }
 
-Fills::Fills(io::World world, cache::Store& store, http::Client& client, Metrics& metrics)
-    : world_(world), store_(store), client_(client), metrics_(metrics) {}
+Fills::Fills(io::World world, cache::Store& store, http::Client& client, Lanes& lanes, Metrics& metrics)
+    : store_(store), calling_{world, client, lanes, metrics} {}
 
 Fills::~Fills() = default;
 
@@ -23,7 +23,7 @@ Fill* Fills::joinable(const chat::Key& key) {
 
 bool Fills::known_unstorable(const chat::Key& key) const {
   const auto found = unstorable_.find(key);
-  return found != unstorable_.end() && world_.loop.now() < found->second;
+  return found != unstorable_.end() && calling_.world.loop.now() < found->second;
 }
 
 Fill& Fills::start(FillOrder order, bool shared) {
@@ -59,12 +59,12 @@ void Fills::retire(Fill& fill) {
   const auto found = all_.find(&fill);
   OR_CHECK(found != all_.end());
   fill.let_go();
-  world_.loop.retire(std::move(found->second));
+  calling_.world.loop.retire(std::move(found->second));
   all_.erase(found);
 }
 
 void Fills::remember_unstorable(const chat::Key& key) {
-  const MonoTime now = world_.loop.now();
+  const MonoTime now = calling_.world.loop.now();
   if (unstorable_.size() >= k_unstorable_max) {
     std::erase_if(unstorable_, [now](const auto& known) { return known.second <= now; });
     if (unstorable_.size() >= k_unstorable_max) unstorable_.clear();

@@ -18,7 +18,7 @@ class Fills {
   static constexpr Duration k_remember_unstorable = 60s;
   static constexpr std::size_t k_unstorable_max = 4096;
 
-  Fills(io::World world, cache::Store& store, http::Client& client, Metrics& metrics);
+  Fills(io::World world, cache::Store& store, http::Client& client, Lanes& lanes, Metrics& metrics);
   ~Fills();
   Fills(const Fills&) = delete;
   Fills& operator=(const Fills&) = delete;
@@ -32,8 +32,8 @@ class Fills {
 
   [[nodiscard]] std::size_t size() const { return all_.size(); }
   // Bytes held by all recordings; above the budget nothing more is recorded.
-  [[nodiscard]] std::size_t recorded_bytes() const { return recorded_bytes_; }
-  [[nodiscard]] bool may_record() const { return recorded_bytes_ < k_recording_budget; }
+  [[nodiscard]] std::size_t recorded_bytes() const { return calling_.held; }
+  [[nodiscard]] bool may_record() const { return calling_.held < k_recording_budget; }
   void forbid_storing();
   // Ends all of them: the process does.
   void abandon_all(ErrorCode code);
@@ -50,14 +50,11 @@ class Fills {
   void retire(Fill& fill);  // nobody reads it any more
   void remember_unstorable(const chat::Key& key);
 
-  io::World world_;
   cache::Store& store_;
-  http::Client& client_;
-  Metrics& metrics_;
+  CallContext calling_;
   std::unordered_map<Fill*, std::unique_ptr<Fill>> all_;
   std::unordered_map<chat::Key, Fill*, KeyHash> joinable_;
   std::unordered_map<chat::Key, MonoTime, KeyHash> unstorable_;
-  std::size_t recorded_bytes_ = 0;
 };
 
 }  // namespace outrigger::proxy

@@ -1,16 +1,10 @@
 #include "proxy/flow.h"
 
-#include "config/units.h"
+#include "proxy/call_order.h"
 #include "proxy/llm_door.h"
 
 namespace outrigger::proxy {
 namespace {
-
-// Names go into headers: visible ASCII only, and not endless.
-void append_header_safe(std::string& to, std::string_view text) {
-  constexpr std::size_t k_max = 128;
-  for (const char c : text.substr(0, k_max)) to += c < '!' || c > '~' ? '?' : c;
-}
 
 // A pass-through answer may be a long download or a live stream of hours: its limit only ends what was forgotten.
 constexpr Duration k_pass_through_total = 4h;
@@ -136,14 +130,14 @@ void Flow::pass_through(bool streamed) {
   door_.metrics().count_bypass(*bypass_);
   leads_ = true;
   FillOrder order = order_for(false);
-  order.endpoint = chat::Endpoint::other;
-  order.limits.total = k_pass_through_total;
+  order.call.endpoint = chat::Endpoint::other;
+  order.call.limits.total = k_pass_through_total;
   if (streamed) {
-    order.request.body.reset();
-    order.request.streamed_body = true;
-    order.request.streamed_length = exchange_.request().content_length;
+    order.call.body.reset();
+    order.call.streamed_body = true;
+    order.call.streamed_length = exchange_.request().content_length;
   } else if (!exchange_.request().has_body()) {
-    order.request.body.reset();
+    order.call.body.reset();
   }
   follow(door_.fills().start(std::move(order), false));
 }
@@ -228,28 +222,15 @@ void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> b
 
 FillOrder Flow::order_for(bool storing) const {
   FillOrder order;
-  order.snapshot = snapshot_;
-  order.target = destination_.target;
-  if (judgement_.model != nullptr) order.limits = judgement_.model->timeout;
-  if (const auto asked = exchange_.request().headers.get("x-outrigger-timeout")) {
-    std::string hint;
-    const auto limit = config::parse_duration(*asked, hint);
-    if (limit && *limit > Duration::zero()) order.limits.total = std::min(order.limits.total, *limit);
-  }
-  order.request.head = outgoing_head(exchange_.request(), destination_, door_.next_key());
-  order.request.body = Bytes::copy(body_);
-  order.request.streamed_answer = judgement_.request.stream;
-  order.endpoint = judgement_.request.endpoint;
+  order.call = call_order(snapshot_, judgement_, exchange_.request(), Bytes::copy(body_), door_.world().rng);
   order.include_usage = judgement_.request.include_usage;
-  order.served_by = served_by_;
-  // We read along, and what we store must be readable: no compression on this leg.
-  if (order.endpoint != chat::Endpoint::other) order.request.head.headers.set("Accept-Encoding", "identity");
+  order.fixed = fixed_entry(judgement_, door_.world().loop.wall_now());
   if (!storing) return order;
   FillOrder::Storing& to = order.storing.emplace();
   to.key = key_;
   to.identity = judgement_.identity;
   to.meta.model = judgement_.request.model;
-  to.meta.served_by = served_by_;
+  to.meta.served_by = order.call.chain.front().name;
   if (destination_.route != nullptr) to.meta.route = destination_.route->path;
   to.meta.tags = judgement_.policy->tags;
   to.meta.endpoint = judgement_.request.endpoint;
@@ -271,7 +252,12 @@ void Flow::follow(Fill& fill) {
 
 void Flow::leave_fill() {
   if (fill_ == nullptr) return;
-  attempts_ += leads_ ? fill_->attempts() : 0;
+  if (leads_) {
+    attempts_ += fill_->attempts();
+    waited_ += fill_->waited();
+    const std::vector<Tried> tried = fill_->tried();
+    tried_.insert(tried_.end(), tried.begin(), tried.end());
+  }
   std::exchange(fill_, nullptr)->detach(*this);
 }
 
@@ -337,6 +323,8 @@ void Flow::log_access(Outcome outcome) {
   constexpr int k_client_closed_request = 499;  // nginx's word for it
   record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;
   record.attempts = attempts_;
+  for (const Tried& tried : tried_) record.tried.push_back({tried.target, tried.outcome, tried.took});
+  record.queued = waited_;
   record.stream = judgement_.request.stream;
   record.request_bytes = request_bytes_;
   record.response_bytes = sent_bytes_;

@@ -72,6 +72,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void leave_fill();
 
   void serve_entry(const cache::EntryPtr& entry, CacheResult result);
+  void serve_found();
   void serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result);
   void serve_converted();
   void serve_held();
@@ -128,6 +129,8 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   bool refused_ = false;
   int status_ = 0;
   int attempts_ = 0;
+  std::vector<Tried> tried_;
+  Duration waited_{};  // in queues
   std::string served_by_;
   std::string request_id_;
   std::uint64_t request_bytes_ = 0;

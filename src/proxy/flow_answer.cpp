@@ -28,6 +28,14 @@ Outcome outcome_of(ErrorCode code) {
   return error.status < 500 ? Outcome::client_error : Outcome::own_error;
 }
 
+// Whole seconds, at least one, in the field that everybody reads, and the exact time for those who look closer.
+void add_retry_after(http::Headers& headers, Duration wait) {
+  const auto whole = std::max(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1));
+  const auto exact = std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), std::chrono::milliseconds(1));
+  headers.set("Retry-After", std::to_string(whole.count()));
+  headers.set("retry-after-ms", std::to_string(exact.count()));
+}
+
 obs::SavedBy saved_by(CacheResult result) {
   switch (result) {
     case CacheResult::stale:
@@ -53,13 +61,16 @@ cache::Entry::Form form_of(const chat::Request& request, UsagePolicy usage) {
 
 void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   const chat::Request& request = judgement_.request;
-  const cache::Entry::Form form = form_of(request, judgement_.policy->usage);
+  // Fixed words cost nothing, and save nothing.
+  const bool is_kept = result == CacheResult::hit || result == CacheResult::stale;
+  const UsagePolicy usage = is_kept ? judgement_.policy->usage : UsagePolicy::zero;
+  const cache::Entry::Form form = form_of(request, usage);
   auto& wire = entry->wire[form];
   if (wire == nullptr) {
     auto rendered = providers::render(request.endpoint, entry->payload().view(),
                                       {.stream = request.stream,
                                        .include_usage = request.include_usage,
-                                       .usage = judgement_.policy->usage,
+                                       .usage = usage,
                                        .prompt_tokens_estimate = request.prompt_tokens});
     if (!rendered) return;
     wire = std::make_shared<const providers::Rendered>(std::move(*rendered));
@@ -67,7 +78,7 @@ void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   }
   result_ = result;
   served_by_ = entry->meta().served_by;
-  book_saving({entry->meta().prompt_tokens, entry->meta().completion_tokens});
+  if (is_kept) book_saving({entry->meta().prompt_tokens, entry->meta().completion_tokens});
   io::World& world = door_.world();
   const Bytes body = providers::personalise(*wire, world.rng.next(), world.rng.next(), unix_seconds(world.loop.wall_now()));
   status_ = 200;
@@ -123,13 +134,7 @@ void Flow::on_fill() {
     case Fill::State::calling:
       return;
     case Fill::State::complete:
-      if (fill_->found() != nullptr) {
-        // What the one who asked for it may have can be too old for another.
-        if (!leads_ && !fill_->found_is_stale() && is_too_old(*fill_->found())) return go_alone();
-        serve_entry(fill_->found(), fill_->found_is_stale() ? CacheResult::stale : CacheResult::hit);
-        if (state_ != State::finished) go_alone();
-        return;
-      }
+      if (fill_->found() != nullptr) return serve_found();
       break;
     case Fill::State::failed:
       if (!exchange_.responded()) return answer_error(fill_->error().code);
@@ -137,11 +142,30 @@ void Flow::on_fill() {
     case Fill::State::answering:
       break;
   }
+  served_by_ = fill_->served_by();
   if (mode_ == Mode::undecided && is_about_another()) return go_alone();
   if (mode_ == Mode::undecided || (mode_ == Mode::hold && !fill_->kept_whole())) choose_mode();
   if (mode_ == Mode::convert && !fill_->kept_whole()) return go_alone();
   if (mode_ == Mode::relay || mode_ == Mode::adapt) pump();
   if (fill_ != nullptr && fill_->state() != Fill::State::answering) on_fill_ended();
+}
+
+void Flow::serve_found() {
+  const cache::EntryPtr& entry = fill_->found();
+  switch (fill_->found_kind()) {
+    case Fill::Kind::fresh:
+      // What the one who asked for it may have can be too old for another.
+      if (!leads_ && is_too_old(*entry)) return go_alone();
+      serve_entry(entry, CacheResult::hit);
+      break;
+    case Fill::Kind::stale:
+      serve_entry(entry, CacheResult::stale);
+      break;
+    case Fill::Kind::fixed:
+      serve_entry(entry, result_);
+      break;
+  }
+  if (state_ != State::finished) go_alone();  // it cannot be read
 }
 
 // The upstream has refused the credential of the one who asked, and this client has one of its own.
@@ -152,9 +176,9 @@ bool Flow::is_about_another() const {
 }
 
 void Flow::choose_mode() {
-  const bool same_form = leads_ || fill_->order().request.streamed_answer == judgement_.request.stream;
+  const bool same_form = leads_ || fill_->order().call.streamed_answer == judgement_.request.stream;
   const bool streamed = fill_->answered_as_stream();
-  if (fill_->order().endpoint == chat::Endpoint::other) {
+  if (fill_->order().call.endpoint == chat::Endpoint::other) {
     mode_ = Mode::relay;
   } else if (fill_->head().status != 200 || (same_form && !streamed)) {
     mode_ = fill_->kept_whole() ? Mode::hold : Mode::relay;
@@ -372,10 +396,10 @@ void Flow::answer_error(ErrorCode code) {
   head.headers.add("Content-Type", k_json);
   // The SDKs would multiply the attempts.
   head.headers.add("x-should-retry", "false");
-  if (code == ErrorCode::overloaded || code == ErrorCode::draining) {
-    head.headers.add("Retry-After", "1");
-    head.headers.add("retry-after-ms", "1000");
-  }
+  std::optional<Duration> wait;
+  if (code == ErrorCode::overloaded || code == ErrorCode::draining) wait = 1s;
+  if (fill_ != nullptr && fill_->retry_after()) wait = fill_->retry_after();
+  if (wait) add_retry_after(head.headers, *wait);
   add_own_headers(head.headers);
   // The provider's own words, where there are some, else ours.
   const bool has_payload = fill_ != nullptr && fill_->error_payload();
@@ -394,8 +418,8 @@ void Flow::fail_stream(ErrorCode code) {
   // Dify and the SDKs take a stream that just ends for a finished answer: say that it is not.
   // Inside an event there is no place for another one; then the connection's end says it.
   const bool between_events = fill_->events() != nullptr || ends_event_;
-  if (fill_->answered_as_stream() && fill_->order().endpoint != chat::Endpoint::other && between_events) {
-    send(Bytes::copy(providers::error_event(fill_->order().endpoint, code)));
+  if (fill_->answered_as_stream() && fill_->order().call.endpoint != chat::Endpoint::other && between_events) {
+    send(Bytes::copy(providers::error_event(fill_->order().call.endpoint, code)));
     exchange_.finish();
   } else {
     exchange_.abort();

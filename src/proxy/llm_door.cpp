@@ -14,7 +14,8 @@ LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cach
       access_(access),
       ids_(world.rng.fork()),
       keys_(std::make_shared<chat::KeyMaker>("")),
-      fills_(world, store, client, metrics) {}
+      lanes_(world),
+      fills_(world, store, client, lanes_, metrics) {}
 
 std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& exchange) {
   auto flow = std::make_unique<Flow>(*this, exchange);

@@ -28,6 +28,7 @@ class LlmDoor final : public http::Acceptor {
   void set_snapshot(std::shared_ptr<const Snapshot> snapshot) {
     snapshot_ = std::move(snapshot);
     last_target_.clear();
+    lanes_.reconfigure();
   }
   // What memory holds has keys of the old one, which nobody can name any more: it goes.
   void set_secret(std::string_view secret);
@@ -45,9 +46,9 @@ class LlmDoor final : public http::Acceptor {
   io::World& world() { return world_; }
   cache::Store& store() { return store_; }
   Fills& fills() { return fills_; }
+  Lanes& lanes() { return lanes_; }
   Metrics& metrics() { return metrics_; }
   std::string new_request_id();
-  std::size_t next_key() { return next_key_++; }
   [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
   void log_access(const obs::AccessRecord& record);
   TextPool& texts() { return texts_; }
@@ -65,8 +66,8 @@ class LlmDoor final : public http::Acceptor {
   obs::LineSink* access_;
   Rng ids_;
   std::shared_ptr<chat::KeyMaker> keys_;
+  Lanes lanes_;
   Fills fills_;
-  std::size_t next_key_ = 0;
   std::string last_target_;  // of last_destination_; empty: none
   Destination last_destination_;
   bool draining_ = false;

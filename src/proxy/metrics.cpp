@@ -14,6 +14,10 @@ obs::Registry& declare(obs::Registry& registry) {
   registry.declare_counter("outrigger_cache_bypass_total", "Requests that the cache stepped aside for, by reason.");
   registry.declare_counter("outrigger_cache_not_stored_total", "Answers that were not stored, by reason.");
   registry.declare_counter("outrigger_attempts_total", "Attempts made upstream, by target and outcome.");
+  registry.declare_counter("outrigger_queue_shed_total", "Requests that a queue refused or gave up, by target and reason.");
+  registry.declare_counter("outrigger_odd_limits_total", "Rate-limit header fields of upstreams that made no sense.");
+  registry.declare_histogram("outrigger_queue_wait_seconds", "How long requests waited for their turn, by model.",
+                             {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160});
   registry.declare_histogram("outrigger_first_token_seconds",
                              "From the start of an attempt to the first byte of its answer.",
                              {0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 20, 30, 60});
@@ -52,6 +56,7 @@ Metrics::PerModel& Metrics::of_model(std::string_view model) {
   for (std::size_t i = 0; i < k_cache_results; ++i) {
     series.cache[i] = &registry_.counter("outrigger_cache_requests_total", {{"model", key}, {"result", k_result_names[i]}});
   }
+  series.queue_wait = &registry_.histogram("outrigger_queue_wait_seconds", {{"model", key}});
   return series;
 }
 
@@ -72,6 +77,12 @@ Metrics::Targets::value_type& Metrics::of_target(std::string_view target) {
   if (const auto found = targets_.find(cut); found != targets_.end()) return *found;
   return *targets_.try_emplace(std::string(targets_.size() < k_models_max ? cut : "other")).first;
 }
+
+void Metrics::count_shed(std::string_view target, std::string_view reason) {
+  registry_.counter("outrigger_queue_shed_total", {{"target", of_target(target).first}, {"reason", reason}}).add();
+}
+
+void Metrics::count_odd_limits(std::uint32_t fields) { registry_.counter("outrigger_odd_limits_total").add(fields); }
 
 void Metrics::count_attempt(std::string_view target, std::string_view outcome) {
   auto& [name, series] = of_target(target);

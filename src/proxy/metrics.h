@@ -39,11 +39,16 @@ class Metrics {
   struct PerModel {
     std::array<obs::Counter*, k_outcomes> requests{};
     std::array<obs::Counter*, k_cache_results> cache{};
+    obs::Histogram* queue_wait = nullptr;
   };
   PerModel& of_model(std::string_view model);
 
   void count_bypass(chat::BypassReason reason);
   void count_not_stored(chat::NoStoreReason reason);
+  // A request that found no place in a queue, or lost it.
+  void count_shed(std::string_view target, std::string_view reason);
+  // Rate-limit fields of an upstream that made no sense.
+  void count_odd_limits(std::uint32_t fields);
   void count_attempt(std::string_view target, std::string_view outcome);
   void observe_first_token(std::string_view target, Duration time);
   void count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion);

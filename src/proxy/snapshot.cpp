@@ -69,9 +69,15 @@ void Snapshot::set_target(Destination& destination, const Target& target, std::s
   if (target.upstream->dialect != config::Dialect::openai) destination.place.endpoint = chat::Endpoint::other;
 }
 
-Destination Snapshot::destination(std::string_view target) const { return destination(target, nullptr); }
+Destination Snapshot::destination(std::string_view target) const { return destination_at(target, {}); }
 
 Destination Snapshot::destination(std::string_view target, const config::Model* model) const {
+  if (model == nullptr || model->target.empty()) return destination(target);
+  const std::string_view to = model->target.front().to;
+  return destination_at(target, to.substr(0, to.find(':')));
+}
+
+Destination Snapshot::destination_at(std::string_view target, std::string_view upstream) const {
   const http::Target parts = http::split_target(target);
   Destination destination;
   destination.query = parts.query;
@@ -91,10 +97,7 @@ Destination Snapshot::destination(std::string_view target, const config::Model* 
       prefix = parts.path.substr(0, name.size() + 1);
     }
   }
-  if (model != nullptr && !model->target.empty()) {
-    const std::string& to = model->target.front().to;
-    chosen = target_named(std::string_view(to).substr(0, to.find(':')));
-  }
+  if (!upstream.empty()) chosen = target_named(upstream);
   set_target(destination, chosen != nullptr ? *chosen : targets_.front(), parts.path.substr(prefix.size()));
   return destination;
 }

@@ -40,7 +40,10 @@ class Snapshot {
   // route first; anything else goes to the first upstream.
   [[nodiscard]] Destination destination(std::string_view target) const;
   // The same once the model is known: a [[model]] with a `target` sends its requests to that upstream, whatever the path said.
+  // Of a weighted list it is the first, whichever a request then goes to: they stand for each other, so they share answers.
   [[nodiscard]] Destination destination(std::string_view target, const config::Model* model) const;
+  // The same at the upstream of that name.
+  [[nodiscard]] Destination destination_at(std::string_view target, std::string_view upstream) const;
   [[nodiscard]] const std::vector<Target>& targets() const { return targets_; }
   // [cache] with what the model and the route override.
   [[nodiscard]] const config::Cache& policy(const config::Model* model, const config::Route* route) const;

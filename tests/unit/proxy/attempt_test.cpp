@@ -161,8 +161,8 @@ headers = { "x-team" = "support" }
                                                                   {"x-team", "other"}}) {
     from.headers.add(name, value);
   }
-  const Destination destination = snapshot->destination("/v1/chat/completions?a=1");
-  const http::RequestHead head = outgoing_head(from, destination, 3);
+  from.target = "/v1/chat/completions?a=1";
+  const http::RequestHead head = outgoing_head(from, snapshot->destination(from.target), 3, true);
   CHECK(head.target == "/v1/chat/completions?a=1");
   CHECK(head.headers.get("host") == "provider:9000");
   CHECK(head.headers.get("authorization") == "Bearer key-two");
@@ -172,6 +172,22 @@ headers = { "x-team" = "support" }
        {"x-api-key", "connection", "x-hop", "te", "content-length", "expect", "x-outrigger-timeout"}) {
     CAPTURE(gone);
     CHECK_FALSE(head.headers.get(gone));
+  }
+}
+
+TEST_CASE("the client's credential stays away from an upstream that it is not for") {
+  const auto snapshot = test::snapshot_of(test::k_basic_config);
+  http::RequestHead from;
+  from.target = "/v1/chat/completions";
+  const std::vector<std::string_view> credentials{"authorization", "x-api-key",           "api-key",       "x-goog-api-key",
+                                                  "cookie",        "openai-organization", "openai-project"};
+  for (const std::string_view name : credentials) from.headers.add(name, "secret");
+  from.headers.add("accept", "text/event-stream");
+  const Destination destination = snapshot->destination(from.target);
+  for (const bool passes : {true, false}) {
+    const http::RequestHead head = outgoing_head(from, destination, 0, passes);
+    for (const std::string_view name : credentials) CHECK(head.headers.get(name).has_value() == passes);
+    CHECK(head.headers.get("accept") == "text/event-stream");
   }
 }
 

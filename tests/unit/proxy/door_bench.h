@@ -118,9 +118,14 @@ inline bool is_whole(std::string_view answer) {
   return !length.empty() && body_of(answer).size() == std::stoul(length);
 }
 
+// One provider that is asked once: what it says is what the client gets.
 inline const std::string k_basic_config = R"([[upstream]]
 name = "main"
 url = "http://provider:9000/v1"
+[[model]]
+name = "*"
+retry = { attempts = 1 }
+breaker = { failures = 1000 }
 )";
 
 inline std::shared_ptr<const Snapshot> snapshot_of(std::string_view toml) {

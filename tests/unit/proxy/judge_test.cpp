@@ -130,7 +130,7 @@ TEST_CASE("upstream, query, epoch and level are in the key") {
 }
 
 TEST_CASE("a model may ask for another level than the rest") {
-  const auto snapshot = snapshot_of(test::k_basic_config + "[[model]]\nname = \"m\"\ncache = { normalise = \"faq\" }\n");
+  const auto snapshot = snapshot_of("[[model]]\nname = \"m\"\ncache = { normalise = \"faq\" }\n" + test::k_basic_config);
   const std::string loud = R"({"model":"m","messages":[{"role":"user","content":"HELLO"}],"user":"u"})";
   const std::string other = R"({"model":"n","messages":[{"role":"user","content":"HELLO"}],"user":"u"})";
   const std::string other_hello = R"({"model":"n","messages":[{"role":"user","content":"hello"}],"user":"u"})";

@@ -1,0 +1,115 @@
+#include "proxy/call_order.h"
+
+#include <charconv>
+
+#include "chat/digest.h"
+#include "config/units.h"
+#include "proxy/fill.h"
+#include "resilience/deadline.h"
+
+namespace outrigger::proxy {
+namespace {
+
+// Answers of chats are mostly shorter; used for pacing until `usage` tells, when the client sets no limit of its own.
+constexpr std::uint64_t k_usual_output = 500;
+
+// FNV-1a, for spreading and fairness only: whoever wants to share somebody's turn may.
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return hash;
+}
+
+std::optional<Duration> own_timeout(const http::Headers& headers) {
+  const auto asked = headers.get("x-outrigger-timeout");
+  if (!asked) return std::nullopt;
+  std::string hint;
+  const auto limit = config::parse_duration(*asked, hint);
+  return limit && *limit > Duration::zero() ? limit : std::nullopt;
+}
+
+// Seconds, perhaps with a fraction: what the SDKs say of themselves.
+std::optional<double> read_timeout(const http::Headers& headers) {
+  const auto text = headers.get("x-stainless-read-timeout");
+  if (!text) return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
+  return value;
+}
+
+resilience::Priority priority_of(const http::Headers& headers) {
+  const auto asked = headers.get("x-outrigger-priority");
+  if (asked && http::equal_ignoring_case(*asked, "high")) return resilience::Priority::high;
+  if (asked && http::equal_ignoring_case(*asked, "low")) return resilience::Priority::low;
+  return resilience::Priority::normal;
+}
+
+resilience::QueueClass queue_class_of(const chat::Request& request) {
+  if (request.endpoint == chat::Endpoint::embeddings) return resilience::QueueClass::batch;
+  return request.stream ? resilience::QueueClass::streaming : resilience::QueueClass::blocking;
+}
+
+// Does its body tell which model is asked for, and what the request needs?
+bool is_readable(const chat::Request& request) {
+  return request.endpoint != chat::Endpoint::other && !request.model.empty() &&
+         request.bypass != chat::BypassReason::not_json && request.bypass != chat::BypassReason::not_understood;
+}
+
+}  // namespace
+
+PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgement& judgement, const http::RequestHead& head,
+                        Bytes body, Rng& rng) {
+  static const config::Model k_defaults;
+  const chat::Request& request = judgement.request;
+  const config::Model* model = is_readable(request) ? judgement.model : nullptr;
+  const config::Model& settings = model != nullptr ? *model : k_defaults;
+  const std::uint64_t user = request.user.empty() ? rng.next() : hash_of(request.user);
+
+  PursuitOrder order;
+  order.chain = chain_for(*snapshot, head.target, model, request.model, user);
+  order.snapshot = std::move(snapshot);
+  order.head = head;
+  order.body = std::move(body);
+  order.streamed_answer = request.stream;
+  order.endpoint = request.endpoint;
+  order.hold_max = request.endpoint == chat::Endpoint::embeddings ? Fill::k_batch_max : Fill::k_unstored_max;
+  order.limits = settings.timeout;
+  const auto asked = own_timeout(head.headers);
+  if (asked) order.limits.total = std::min(order.limits.total, *asked);
+  if (order.endpoint == chat::Endpoint::other) return order;
+
+  const std::string credential = credential_of(head.headers);
+  if (!credential.empty()) order.account = chat::sha256_hex(credential);
+  order.needs = request.needs;
+  order.asked = request.model;
+  order.retry = settings.retry;
+  order.hedge = settings.hedge;
+  order.queue_wait = settings.queue.wait;
+  const bool is_batch = request.endpoint == chat::Endpoint::embeddings;
+  order.patience =
+      resilience::client_patience({.kind = is_batch ? resilience::CallKind::embeddings : resilience::CallKind::chat,
+                                   .asked = asked,
+                                   .read_timeout_seconds = read_timeout(head.headers)});
+  order.flow = request.user.empty() ? hash_of(credential) : user;
+  order.queue_class = queue_class_of(request);
+  order.priority = priority_of(head.headers);
+  order.cost = request.prompt_tokens;
+  if (!is_batch) order.cost += request.needs.max_output.value_or(k_usual_output);
+  return order;
+}
+
+cache::EntryPtr fixed_entry(const Judgement& judgement, WallTime now) {
+  if (judgement.model == nullptr || !judgement.model->fixed_answer || judgement.request.needs.ping) return nullptr;
+  const chat::Request& request = judgement.request;
+  auto answer = providers::fixed_answer(request.endpoint, request.model, *judgement.model->fixed_answer);
+  if (!answer) return nullptr;
+  cache::Meta meta;
+  meta.model = request.model;
+  meta.served_by = "fixed";
+  meta.endpoint = request.endpoint;
+  meta.stored_at = now;
+  return std::make_shared<cache::Entry>(chat::Key{}, std::string(), std::move(meta), std::move(answer->encoded));
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,332 @@
+#include "proxy/lane.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace outrigger::proxy {
+namespace {
+
+using resilience::Look;
+using resilience::Readiness;
+
+// How long a probe probably takes, before it is known how long the target usually does.
+constexpr Duration k_probe_unknown = 1s;
+// A quiet service may hedge now and then.
+constexpr std::uint32_t k_hedge_burst = 1;
+
+std::size_t key_count(const Lane::Settings& settings) { return std::max<std::size_t>(settings.keys.size(), 1); }
+
+}  // namespace
+
+// ---- Permit ----------------------------------------------------------------------------------------------------------
+
+Permit::Permit(Lane& lane, std::size_t key, bool is_probe, resilience::RateGate::Reservation reservation)
+    : lane_(lane.shared_from_this()), key_(key), is_probe_(is_probe), reservation_(reservation) {}
+
+Permit::Permit(Permit&& other) noexcept
+    : lane_(std::move(other.lane_)),
+      key_(other.key_),
+      is_probe_(other.is_probe_),
+      reservation_(other.reservation_),
+      is_settled_(other.is_settled_),
+      is_judged_(other.is_judged_) {}
+
+Permit::~Permit() {
+  if (lane_ == nullptr) return;
+  if (!is_judged_) lane_->health_.on_abandoned(lane_->now(), started());
+  lane_->concurrency_.release();
+  lane_->poke();
+}
+
+void Permit::note_limits(const RateLimits& limits) { lane_->gate_of(key_).learn(lane_->now(), limits); }
+
+void Permit::succeeded(bool streamed) {
+  is_judged_ = true;
+  const MonoTime now = lane_->now();
+  const Duration took = now - started();
+  lane_->health_.on_success(now, started());
+  lane_->note_health({});
+  lane_->gate_of(key_).on_accepted(now, started());
+  (streamed ? lane_->first_token_ : lane_->whole_answer_).add(now, took);
+  if (streamed) lane_->concurrency_.on_first_token(took);
+  lane_->poke();
+}
+
+void Permit::failed(const providers::Signal& signal) {
+  is_judged_ = lane_->on_signal(key_, signal, started());
+  lane_->poke();
+}
+
+void Permit::broke_off() {
+  lane_->health_.on_stream_failure(lane_->now(), lane_->rng_, started());
+  lane_->note_health("broke_off");
+}
+
+void Permit::settle(std::uint64_t tokens) {
+  if (!std::exchange(is_settled_, true)) lane_->gate_of(key_).settle(reservation_, lane_->now(), tokens);
+}
+
+void Permit::never_sent() {
+  if (!std::exchange(is_settled_, true)) lane_->gate_of(key_).cancel(reservation_, lane_->now());
+}
+
+// ---- Lane ------------------------------------------------------------------------------------------------------------
+
+Lane::Lane(io::World world, std::string name, std::string model, Settings settings, const Log& log)
+    : world_(world),
+      rng_(world.rng.fork()),
+      name_(std::move(name)),
+      model_(std::move(model)),
+      settings_(std::move(settings)),
+      log_(log),
+      health_(settings_.health),
+      concurrency_(settings_.concurrency),
+      queue_({settings_.depth}),
+      first_token_({}),
+      whole_answer_({}),
+      retries_({.ratio = settings_.retry_ratio}),
+      hedges_({.ratio = settings_.hedge_ratio, .burst = k_hedge_burst}),
+      keys_(key_count(settings_), Key{resilience::RateGate(settings_.rate), {}, {}}),
+      last_used_(world.loop.now()) {}
+
+Lane::~Lane() { OR_CHECK(waiters_.empty()); }
+
+void Lane::configure(Settings settings) {
+  std::vector<Key> keys(key_count(settings), Key{resilience::RateGate(settings.rate), {}, {}});
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto known = i < settings.keys.size() ? std::find(settings_.keys.begin(), settings_.keys.end(), settings.keys[i])
+                                                : settings_.keys.end();
+    const bool is_clients = settings.keys.empty() && settings_.keys.empty();
+    if (!is_clients && known == settings_.keys.end()) continue;
+    keys[i].gate = keys_[is_clients ? 0 : static_cast<std::size_t>(known - settings_.keys.begin())].gate;
+    keys[i].gate.configure(settings.rate);
+  }
+  keys_ = std::move(keys);
+  settings_ = std::move(settings);
+  health_.configure(settings_.health);
+  concurrency_.configure(settings_.concurrency);
+  queue_.configure({settings_.depth});
+  retries_.configure({.ratio = settings_.retry_ratio});
+  hedges_.configure({.ratio = settings_.hedge_ratio, .burst = k_hedge_burst});
+  poke();
+}
+
+// A permit may be older than a reload that took its key away; what it has to say is then about nobody.
+resilience::RateGate& Lane::gate_of(std::size_t key) { return keys_[std::min(key, keys_.size() - 1)].gate; }
+
+std::optional<Lane::BestKey> Lane::best_key(std::uint64_t tokens) const {
+  const MonoTime now = this->now();
+  std::optional<BestKey> best;
+  for (std::size_t turn = 0; turn < keys_.size(); ++turn) {
+    const std::size_t i = (next_key_ + turn) % keys_.size();
+    if (keys_[i].set_aside_until && *keys_[i].set_aside_until > now) continue;
+    const MonoTime earliest = std::max(keys_[i].gate.earliest(now, tokens), now);
+    if (!best || earliest < best->earliest) best = BestKey{i, earliest};
+  }
+  return best;
+}
+
+Look Lane::look_past_queue(std::uint64_t tokens) const {
+  const MonoTime now = this->now();
+  const auto key = best_key(tokens);
+  if (health_.forced_open() || !key) return {Readiness::shut, now};
+  const auto admission = health_.look(now);
+  if (admission == resilience::Health::Admission::refused) {
+    if (const auto reopens = health_.reopens_at()) return {Readiness::resting, *reopens};
+    if (health_.state(now) == resilience::Health::State::slow_start) return {Readiness::busy, now};
+    // Somebody else's probe is out; who waits is told how it ends.
+    return {Readiness::resting, now + first_token_.at(0.5).value_or(k_probe_unknown)};
+  }
+  if (key->earliest > now) return {Readiness::paced, key->earliest};
+  if (!concurrency_.has_room()) return {Readiness::busy, now};
+  return {admission == resilience::Health::Admission::probe ? Readiness::probe : Readiness::ready, now};
+}
+
+Look Lane::look(std::uint64_t tokens, bool has_turn) const {
+  Look look = look_past_queue(tokens);
+  if (has_turn || queue_.empty()) return look;
+  // Others were here first.
+  resilience::Ticket ticket;
+  ticket.cost = tokens;
+  const bool can_go = look.readiness == Readiness::ready || look.readiness == Readiness::probe;
+  if (can_go) look.readiness = Readiness::busy;
+  if (look.readiness == Readiness::busy || look.readiness == Readiness::paced) {
+    look.at = now() + queue_.predicted_wait(now(), ticket, look.at);
+  }
+  return look;
+}
+
+std::optional<Permit> Lane::acquire(std::uint64_t tokens, bool has_turn) {
+  const Look found = look(tokens, has_turn);
+  if (found.readiness != Readiness::ready && found.readiness != Readiness::probe) return std::nullopt;
+  const MonoTime now = this->now();
+  const auto admission = health_.admit(now);
+  const bool has_room = concurrency_.try_acquire();
+  OR_CHECK(has_room && admission != resilience::Health::Admission::refused);
+  const std::size_t key = best_key(tokens)->key;
+  next_key_ = (key + 1) % keys_.size();
+  last_used_ = now;
+  queue_.on_served(now, tokens);
+  return Permit(*this, key, admission == resilience::Health::Admission::probe, keys_[key].gate.reserve(now, tokens));
+}
+
+// What a failed try says about this target. True: it was evidence about its health.
+bool Lane::on_signal(std::size_t key, const providers::Signal& signal, MonoTime started) {
+  const MonoTime now = this->now();
+  switch (signal.kind) {
+    case providers::SignalKind::ok:
+    case providers::SignalKind::client_fault:
+    case providers::SignalKind::unfit:
+      gate_of(key).on_accepted(now, started);
+      return false;
+    case providers::SignalKind::health:
+      health_.on_failure(now, rng_, started);
+      note_health(signal.code);
+      return true;
+    case providers::SignalKind::rate:
+      gate_of(key).on_rejected(now, signal.retry_after, rng_, started);
+      note_change();
+      return false;
+    case providers::SignalKind::quota:
+    case providers::SignalKind::credential:
+      break;
+  }
+  // A client's own credential is the client's business: the next one who comes with it hears so from the provider itself.
+  if (key < settings_.keys.size()) {
+    keys_[key].set_aside_until = now + k_set_aside;
+    keys_[key].why = signal.code;
+    if (log_) {
+      log_(LogLevel::error, fmt::format("{}: key {} of {} was refused ({}) and is set aside for {} min or until the "
+                                        "configuration is read again",
+                                        name_, key + 1, keys_.size(), signal.code,
+                                        std::chrono::duration_cast<std::chrono::minutes>(k_set_aside).count()));
+    }
+    note_change();
+  }
+  return false;
+}
+
+void Lane::note_health(std::string_view why) {
+  using State = resilience::Health::State;
+  const State state = health_.state(now());
+  if (state == State::open) note_change();
+  if (state == std::exchange(told_state_, state) || !log_) return;
+  if (state == State::open) {
+    const auto at = health_.reopens_at();
+    log_(LogLevel::warning,
+         fmt::format("{}: taken out after {} failures in a row, {:.0f} % lately (last: {}); next try in {:.1f} s", name_,
+                     health_.failures_in_a_row(), 100 * health_.failure_rate(now()), why, at ? seconds(*at - now()) : 0.0));
+  } else if (state == State::slow_start) {
+    log_(LogLevel::info, fmt::format("{}: answers again", name_));
+  }
+}
+
+void Lane::note_change() {
+  has_changed_ = true;
+  poke();
+}
+
+Lane::Place Lane::wait(Waiter& waiter, const resilience::Ticket& ticket) {
+  const Look past = look_past_queue(ticket.cost);
+  const auto pushed = queue_.push(now(), ticket, past.at);
+  if (pushed.refused) return {0, pushed.refused};
+  waiters_.emplace(pushed.id, &waiter);
+  if (pushed.displaced) {
+    displaced_.push_back(pushed.displaced->id);
+    poke();
+  }
+  arm(std::max(past.at, now()));
+  if (const auto due = queue_.next_deadline()) arm(*due);
+  return {pushed.id, {}};
+}
+
+void Lane::leave(std::uint64_t id) {
+  queue_.remove(id);
+  waiters_.erase(id);
+  poke();
+}
+
+Duration Lane::retry_after(std::uint64_t tokens) const {
+  resilience::Ticket ticket;
+  ticket.cost = tokens;
+  return queue_.retry_after(now(), ticket, look_past_queue(tokens).at);
+}
+
+void Lane::poke() {
+  if (!waiters_.empty()) arm(now());
+}
+
+void Lane::arm(MonoTime when) {
+  if (timer_.pending() && timer_at_ <= when) return;
+  timer_at_ = when;
+  timer_ = world_.loop.at(when, [this] { serve_queue(); });
+}
+
+// Every call out may change everything here.
+void Lane::serve_queue() {
+  const auto self = shared_from_this();
+  const MonoTime now = this->now();
+  for (const std::uint64_t id : std::exchange(displaced_, {})) tell(id, Waiter::Turn::displaced);
+  for (const std::uint64_t id : queue_.expire(now)) tell(id, Waiter::Turn::overdue);
+  if (std::exchange(has_changed_, false)) {
+    std::vector<std::uint64_t> all;
+    while (const auto ticket = queue_.pop(now)) all.push_back(ticket->id);
+    for (const std::uint64_t id : all) tell(id, Waiter::Turn::changed);
+  }
+  while (const auto ticket = queue_.peek(now)) {
+    const Look look = look_past_queue(ticket->cost);
+    if (look.readiness == Readiness::paced || look.readiness == Readiness::resting) arm(look.at);
+    if (look.readiness == Readiness::shut) {
+      note_change();
+      break;
+    }
+    if (look.readiness != Readiness::ready && look.readiness != Readiness::probe) break;
+    queue_.pop(now);
+    tell(ticket->id, Waiter::Turn::go);
+  }
+  if (const auto due = queue_.next_deadline(); due && !waiters_.empty()) arm(*due);
+}
+
+void Lane::tell(std::uint64_t id, Waiter::Turn turn) {
+  const auto found = waiters_.find(id);
+  if (found == waiters_.end()) return;
+  Waiter& waiter = *found->second;
+  waiters_.erase(found);
+  waiter.on_turn(turn);
+}
+
+void Lane::force_open() {
+  health_.force_open(now());
+  note_change();
+}
+
+void Lane::force_close() {
+  health_.force_close(now());
+  for (Key& key : keys_) key.set_aside_until.reset();
+  poke();
+}
+
+void Lane::advise_gate(std::size_t key, MonoTime until) {
+  gate_of(key).close_until(now(), until);
+  poke();
+}
+
+void Lane::advise_rest(MonoTime until) {
+  health_.advise_open(now(), until);
+  note_health("another replica says so");
+}
+
+Duration Lane::gate_closed_for() const {
+  const MonoTime now = this->now();
+  Duration least = Duration::max();
+  for (const Key& key : keys_) least = std::min(least, key.gate.closed_for(now));
+  return least;
+}
+
+bool Lane::is_idle() const {
+  return waiters_.empty() && concurrency_.in_flight() == 0 && !health_.forced_open() &&
+         health_.state(now()) == resilience::Health::State::closed && !keys_.front().gate.limited();
+}
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,211 @@
+// Lane: the live state of one target: an upstream, a model, and whose credential is used there. It tells whether a request may be
+// sent now, holds those who wait until it may, and learns from how every try ends.
+//
+//   health       may it be tried?             resilience/health
+//   concurrency  how many at once             resilience/concurrency
+//   rate gates   how fast; one for each key   resilience/rate_gate
+//   keys         which are refused            set aside until the configuration is read again, or a while has passed
+//   queue        who is next                  resilience/fair_queue
+//
+// Owned by Lanes, and by those who wait or have a Permit. Policies are in resilience/; this class only
+// carries their state and knows the loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/error.h"
+#include "core/rate_limits.h"
+#include "core/rng.h"
+#include "io/world.h"
+#include "providers/signals.h"
+#include "resilience/concurrency.h"
+#include "resilience/fair_queue.h"
+#include "resilience/health.h"
+#include "resilience/plan.h"
+#include "resilience/quantile.h"
+#include "resilience/rate_gate.h"
+#include "resilience/retry_budget.h"
+
+namespace outrigger::proxy {
+
+class Lane;
+
+// Leave to make one try. The try must report how it went; a Permit that is destroyed unreported is evidence of nothing (its
+// client left, or another try was faster). Move-only.
+class Permit {
+ public:
+  Permit(Permit&& other) noexcept;
+  Permit& operator=(Permit&&) = delete;
+  ~Permit();
+
+  // Which of the upstream's keys to use; 0 when the client's credential is passed on.
+  [[nodiscard]] std::size_t key() const { return key_; }
+  [[nodiscard]] bool is_probe() const { return is_probe_; }
+  [[nodiscard]] MonoTime started() const { return reservation_.at; }
+
+  // The provider's answer has begun: what its headers say of limits.
+  void note_limits(const RateLimits& limits);
+  // The first token, or a whole blocking answer, has come.
+  void succeeded(bool streamed);
+  // It ended before that.
+  void failed(const providers::Signal& signal);
+  // It died after that.
+  void broke_off();
+  // What it cost in tokens, once that is known.
+  void settle(std::uint64_t tokens);
+  // Nothing was sent: the connection did not come about.
+  void never_sent();
+
+ private:
+  friend class Lane;
+  Permit(Lane& lane, std::size_t key, bool is_probe, resilience::RateGate::Reservation reservation);
+
+  std::shared_ptr<Lane> lane_;  // null: moved from
+  std::size_t key_;
+  bool is_probe_;
+  resilience::RateGate::Reservation reservation_;
+  bool is_settled_ = false;
+  bool is_judged_ = false;
+};
+
+// Who waits in a lane. It is told once, is out of the queue then, and may do anything in the call.
+class Waiter {
+ public:
+  enum class Turn : unsigned char {
+    go,         // may acquire now
+    overdue,    // its time is over
+    displaced,  // a ticket of a higher class took its place
+    changed,    // the lane is not what it was when the wait began: choose again
+  };
+  virtual void on_turn(Turn turn) = 0;
+
+ protected:
+  ~Waiter() = default;
+};
+
+class Lane : public std::enable_shared_from_this<Lane> {
+ public:
+  struct Settings {
+    resilience::Health::Settings health;
+    resilience::Concurrency::Settings concurrency;
+    resilience::RateGate::Settings rate;
+    std::uint32_t depth = 100;      // of the queue
+    double retry_ratio = 0.1;       // retries a request
+    double hedge_ratio = 0;         // hedges a request
+    std::vector<std::string> keys;  // the upstream's own, as digests; empty: the client's credential is passed on
+  };
+  // A key that was refused is tried again after so long, because money comes back without a change of the file.
+  static constexpr Duration k_set_aside = 10min;
+
+  // What is worth a line in the log: no secrets.
+  using Log = std::function<void(LogLevel, std::string_view)>;
+
+  // `model`: what the target calls it. `log` may be empty; it must outlive the lane.
+  Lane(io::World world, std::string name, std::string model, Settings settings, const Log& log);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  // A reload: what is learned stays, but keys that were set aside get another chance.
+  void configure(Settings settings);
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& model() const { return model_; }
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+
+  // Could a request of so many tokens be sent now? Takes nothing. Those who wait go first (`has_turn`: the caller is one of them
+  // and has just been told to go).
+  [[nodiscard]] resilience::Look look(std::uint64_t tokens, bool has_turn) const;
+  // Nothing: look() says why.
+  [[nodiscard]] std::optional<Permit> acquire(std::uint64_t tokens, bool has_turn);
+
+  // Puts the waiter into the queue, or says why not. `ticket.id` is ignored; the id that leave() takes comes back.
+  struct Place {
+    std::uint64_t id = 0;
+    std::optional<resilience::ShedReason> refused;
+  };
+  [[nodiscard]] Place wait(Waiter& waiter, const resilience::Ticket& ticket);
+  void leave(std::uint64_t id);
+  // When somebody refused now might try again, from now.
+  [[nodiscard]] Duration retry_after(std::uint64_t tokens) const;
+
+  // By an operator; until the other is called or the process ends.
+  void force_open();
+  void force_close();
+
+  // From another replica: its gate for the same account closed, its breaker opened.
+  void advise_gate(std::size_t key, MonoTime until);
+  void advise_rest(MonoTime until);
+
+  [[nodiscard]] const resilience::Health& health() const { return health_; }
+  [[nodiscard]] resilience::Health::State state() const { return health_.state(now()); }
+  [[nodiscard]] const resilience::Concurrency& concurrency() const { return concurrency_; }
+  [[nodiscard]] const resilience::FairQueue& queue() const { return queue_; }
+  [[nodiscard]] const resilience::DecayingQuantile& first_token() const { return first_token_; }
+  // Of blocking answers: how long the whole took.
+  [[nodiscard]] const resilience::DecayingQuantile& whole_answer() const { return whole_answer_; }
+  [[nodiscard]] resilience::RetryBudget& retries() { return retries_; }
+  [[nodiscard]] resilience::RetryBudget& hedges() { return hedges_; }
+  struct Key {
+    resilience::RateGate gate;
+    std::optional<MonoTime> set_aside_until;
+    std::string why;  // the provider's own word
+  };
+  [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
+  // Of the key whose gate opens first.
+  [[nodiscard]] Duration gate_closed_for() const;
+  // Nothing in flight, nobody waiting, nothing learned that would be missed.
+  [[nodiscard]] bool is_idle() const;
+  [[nodiscard]] MonoTime last_used() const { return last_used_; }
+
+ private:
+  friend class Permit;
+
+  [[nodiscard]] MonoTime now() const { return world_.loop.now(); }
+  [[nodiscard]] resilience::Look look_past_queue(std::uint64_t tokens) const;
+  // The key whose gate lets the request through first; nothing when all are set aside.
+  struct BestKey {
+    std::size_t key;
+    MonoTime earliest;
+  };
+  [[nodiscard]] std::optional<BestKey> best_key(std::uint64_t tokens) const;
+  [[nodiscard]] resilience::RateGate& gate_of(std::size_t key);
+  bool on_signal(std::size_t key, const providers::Signal& signal, MonoTime started);
+  // After what may have opened or closed it. `why`: the last failure's word.
+  void note_health(std::string_view why);
+  // Those who wait were promised something else: they choose again.
+  void note_change();
+  // Looks soon whether somebody's turn has come.
+  void poke();
+  void arm(MonoTime when);
+  void serve_queue();
+  void tell(std::uint64_t id, Waiter::Turn turn);
+
+  io::World world_;
+  Rng rng_;
+  std::string name_, model_;
+  Settings settings_;
+  const Log& log_;
+  resilience::Health::State told_state_ = resilience::Health::State::closed;  // to the log
+  resilience::Health health_;
+  resilience::Concurrency concurrency_;
+  resilience::FairQueue queue_;
+  resilience::DecayingQuantile first_token_, whole_answer_;
+  resilience::RetryBudget retries_, hedges_;
+  std::vector<Key> keys_;
+  std::size_t next_key_ = 0;  // where rotation goes on
+  std::unordered_map<std::uint64_t, Waiter*> waiters_;
+  std::vector<std::uint64_t> displaced_;  // out of the queue, not told yet
+  bool has_changed_ = false;
+  MonoTime last_used_;
+  io::Timer timer_;
+  MonoTime timer_at_{};
+};
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,63 @@
+// Lanes: all targets that have been asked, with their live state. Kept over reloads: what was learned about a provider does not
+// depend on our file.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "proxy/chain.h"
+#include "proxy/lane.h"
+
+namespace outrigger::proxy {
+
+class Lanes {
+ public:
+  // Model names come from clients, credentials too. Above so many lanes the ones that are idle longest make place; when none is
+  // idle, what is new shares one lane for each upstream.
+  static constexpr std::size_t k_lanes_max = 1024;
+
+  explicit Lanes(io::World world) : world_(world) {}
+  // For what operators should know: targets that are taken out, keys that are refused.
+  void set_log(Lane::Log log) { log_ = std::move(log); }
+  ~Lanes();
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  // The lane of a link for the one whose credential is passed on (`account`, a digest; without effect where the upstream has
+  // keys of its own).
+  std::shared_ptr<Lane> of(const Link& link, std::string_view account);
+  // The configuration was read again: keys that were set aside get another chance.
+  void reconfigure() { ++generation_; }
+
+  // In the order of their names; a target that several credentials are used for has a lane for each of them.
+  void each(const std::function<void(const Lane& lane)>& visit) const;
+  [[nodiscard]] std::size_t size() const { return known_.size(); }
+
+  // By an operator: nothing is sent to the target ("upstream:model") any more, or again as its health allows. Holds for lanes that
+  // come later, too. False: nobody has asked for such a target yet.
+  bool force_open(std::string_view target);
+  bool force_close(std::string_view target);
+
+  // Requests that are passed through take the keys of an upstream in turn.
+  [[nodiscard]] std::size_t next_key() { return next_key_++; }
+
+ private:
+  struct Known {
+    std::shared_ptr<Lane> lane;
+    std::uint64_t generation = 0;
+  };
+  [[nodiscard]] bool has_place();
+
+  io::World world_;
+  Lane::Log log_;
+  std::map<std::string, Known, std::less<>> known_;  // by target and account
+  std::set<std::string, std::less<>> forced_;        // targets that an operator shut
+  std::uint64_t generation_ = 1;
+  std::size_t next_key_ = 0;
+};
+
+}  // namespace outrigger::proxy

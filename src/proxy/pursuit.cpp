@@ -1,0 +1,381 @@
+#include "proxy/pursuit.h"
+
+#include <algorithm>
+
+#include "providers/openai/rewrite.h"
+#include "resilience/backoff.h"
+
+namespace outrigger::proxy {
+namespace {
+
+using resilience::Choice;
+
+// Between two tries of the same target: long enough for a connection storm to pass, short enough for a person.
+constexpr Duration k_backoff_base = 250ms;
+constexpr Duration k_backoff_cap = 5s;
+// When to try a fallback beside a try that says nothing, before it is known how long the target usually takes.
+constexpr Duration k_hedge_unknown = 1s;
+constexpr Duration k_hedge_least = 50ms;
+
+constexpr double k_probe_quantile = 0.95;
+
+chat::TargetAbilities abilities_of(const config::TargetTraits& traits) {
+  chat::TargetAbilities abilities;
+  abilities.context = traits.context;
+  abilities.tools = traits.tools;
+  abilities.vision = traits.vision;
+  abilities.json_schema = traits.json_schema;
+  abilities.stream = traits.stream;
+  abilities.max_output = traits.max_output;
+  return abilities;
+}
+
+providers::openai::RequestRewrite rewrite_for(const Link& link) {
+  providers::openai::RequestRewrite rewrite;
+  if (!link.model.empty()) rewrite.model = link.model;
+  if (link.traits == nullptr) return rewrite;
+  rewrite.drop = link.traits->drop;
+  for (const auto& [from, to] : link.traits->rename) rewrite.rename.push_back({from, to});
+  rewrite.max_output = link.traits->max_output;
+  return rewrite;
+}
+
+std::string outcome_of(const Failure& failure) {
+  if (failure.code != ErrorCode::upstream_status) return std::string(traits(failure.code).name);
+  return "status_" + std::to_string(failure.answer->head.status);
+}
+
+}  // namespace
+
+Pursuit::Pursuit(CallContext& context, const PursuitOrder& order, std::optional<Bytes> body, PursuitHandler& handler)
+    : context_(context), order_(order), body_(std::move(body)), handler_(handler) {}
+
+Pursuit::~Pursuit() { stop_waiting(); }
+
+void Pursuit::start() {
+  begun_ = now();
+  deadline_ = begun_ + order_.limits.total;
+  if (order_.endpoint == chat::Endpoint::other) return run_unwatched();
+  find_lanes();
+  steps_.front().lane->retries().deposit(now());
+  steps_.front().lane->hedges().deposit(now());
+  next();
+}
+
+void Pursuit::find_lanes() {
+  for (const Link& link : order_.chain) {
+    Step& step = steps_.emplace_back();
+    step.unfit = unfit(link);
+    if (step.unfit) continue;
+    step.lane = context_.lanes.of(link, order_.account);
+  }
+}
+
+// Why this request cannot be sent there, whatever the target's state. The operator's first choice is asked in any case: it knows
+// best what it can do, and its own error is the right one, but for what is known to fit in another place.
+std::optional<chat::UnfitReason> Pursuit::unfit(const Link& link) const {
+  const Link& first = order_.chain.front();
+  chat::TargetAbilities abilities = link.traits != nullptr ? abilities_of(*link.traits) : chat::TargetAbilities{};
+  using Relation = chat::TargetAbilities::Relation;
+  const bool is_same_provider = link.destination.target == first.destination.target;
+  abilities.relation = &link == &first    ? Relation::first
+                       : is_same_provider ? Relation::same_provider
+                                          : Relation::other_provider;
+  return chat::unfit(order_.needs, abilities);
+}
+
+// ---- choosing --------------------------------------------------------------------------------------------------------
+
+MonoTime Pursuit::wait_until() const { return std::min(deadline_, begun_ + std::min(order_.queue_wait, order_.patience)); }
+
+// Tries of the first target and of each fallback; every fallback brings one of its own.
+std::size_t Pursuit::attempts_max() const {
+  if (order_.needs.ping) return 1;
+  return order_.retry.attempts + order_.chain.size() - 1;
+}
+
+Choice Pursuit::choose(bool has_turn) const {
+  std::vector<resilience::Candidate> candidates;
+  candidates.reserve(steps_.size());
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    resilience::Candidate& candidate = candidates.emplace_back();
+    candidate.is_spent = step.is_spent || step.unfit;
+    candidate.was_awaited = step.was_awaited;
+    if (!candidate.is_spent) candidate.look = step.lane->look(order_.cost, has_turn && i == waiting_step_);
+  }
+  return resilience::plan(candidates, now(), wait_until());
+}
+
+void Pursuit::next(bool has_turn) {
+  if (static_cast<std::size_t>(attempts_) >= attempts_max()) return give_up();
+  const Choice choice = choose(has_turn);
+  switch (choice.kind) {
+    case Choice::Kind::go: {
+      auto permit = steps_[choice.index].lane->acquire(order_.cost, has_turn && choice.index == waiting_step_);
+      OR_CHECK(permit.has_value());
+      return run(choice.index, std::move(*permit));
+    }
+    case Choice::Kind::wait:
+      return wait_at(choice.index, *choice.until);
+    case Choice::Kind::late:
+      return give_up(Refusal{ErrorCode::queue_wait, *choice.until - now()});
+    case Choice::Kind::none:
+      if (retry_later()) return;
+      if (choice.until) return give_up(Refusal{ErrorCode::no_target, *choice.until - now()});
+      return give_up();
+  }
+}
+
+// Everything has failed once. A retry may still help, if the budget has one left: failures pass, and the request must not.
+bool Pursuit::retry_later() {
+  if (!first_failure_ || order_.needs.ping || retries_ + 1 >= order_.retry.attempts) return false;
+  const auto again = std::find_if(steps_.begin(), steps_.end(), [](const Step& step) { return step.has_failed; });
+  if (again == steps_.end() || !steps_.front().lane->retries().withdraw(now())) return false;
+  Duration pause = resilience::full_jitter(retries_++, k_backoff_base, k_backoff_cap, context_.world.rng);
+  if (last_retry_after_) pause = std::max(pause, *last_retry_after_);
+  if (now() + pause >= wait_until()) return false;
+  for (Step& step : steps_) {
+    if (step.has_failed) step.is_spent = false;
+  }
+  timer_ = context_.world.loop.after(pause, [this] { next(); });
+  return true;
+}
+
+// Nothing good will come. The first target's own words are the right ones, if it has spoken.
+void Pursuit::give_up(std::optional<Refusal> refusal) {
+  if (!first_failure_) {
+    const Refusal why = refusal.value_or(refusal_.value_or(Refusal{ErrorCode::no_target, k_backoff_cap}));
+    first_failure_ = Failure{why.code, {}, {providers::SignalKind::health, {}, why.retry_after}, {}};
+  }
+  timer_ = context_.world.loop.after(0s, [this] { handler_.on_no_answer(std::move(*first_failure_)); });
+}
+
+// ---- waiting ---------------------------------------------------------------------------------------------------------
+
+void Pursuit::wait_at(std::size_t index, MonoTime until) {
+  Step& step = steps_[index];
+  resilience::Ticket ticket;
+  ticket.flow = order_.flow;
+  ticket.cls = order_.queue_class;
+  ticket.priority = order_.priority;
+  ticket.cost = order_.cost;
+  ticket.deadline = until;
+  const Lane::Place place = step.lane->wait(*this, ticket);
+  if (place.refused) {
+    const bool is_full = *place.refused == resilience::ShedReason::queue_full;
+    context_.metrics.count_shed(order_.chain[index].name, resilience::name(*place.refused));
+    refusal_ = Refusal{is_full ? ErrorCode::queue_full : ErrorCode::queue_wait, step.lane->retry_after(order_.cost)};
+    step.is_spent = true;
+    return next();
+  }
+  waiting_at_ = step.lane.get();
+  waiting_step_ = index;
+  place_ = place.id;
+  waiting_since_ = now();
+}
+
+void Pursuit::stop_waiting() {
+  if (waiting_at_ != nullptr) std::exchange(waiting_at_, nullptr)->leave(place_);
+}
+
+void Pursuit::on_turn(Turn turn) {
+  waiting_at_ = nullptr;
+  const Duration waited = now() - waiting_since_;
+  waited_ += waited;
+  context_.metrics.of_model(order_.asked).queue_wait->observe(seconds(waited));
+  Step& step = steps_[waiting_step_];
+  if (turn == Turn::overdue) step.was_awaited = true;
+  if (turn == Turn::displaced) {
+    refusal_ = Refusal{ErrorCode::queue_full, step.lane->retry_after(order_.cost)};
+    step.is_spent = true;
+  }
+  next(turn == Turn::go);
+}
+
+// ---- trying ----------------------------------------------------------------------------------------------------------
+
+AttemptRequest Pursuit::request_for(const Link& link, std::size_t key) const {
+  AttemptRequest request;
+  request.head = outgoing_head(order_.head, link.destination, key, link.passes_credential);
+  // We read along, and what we store must be readable: no compression on this leg.
+  if (order_.endpoint != chat::Endpoint::other) request.head.headers.set("Accept-Encoding", "identity");
+  request.streamed_body = order_.streamed_body;
+  request.streamed_length = order_.streamed_length;
+  request.streamed_answer = order_.streamed_answer;
+  request.body = body_;
+  if (body_ && (!link.model.empty() || link.traits != nullptr)) {
+    if (auto body = providers::openai::rewrite_request(body_->view(), rewrite_for(link))) request.body = Bytes::copy(*body);
+  }
+  return request;
+}
+
+void Pursuit::run(std::size_t index, Permit permit) {
+  ++attempts_;
+  const Link& link = order_.chain[index];
+  if (running_.empty()) serving_ = index;
+  steps_[index].is_spent = true;
+  Lane& lane = *steps_[index].lane;
+  Runner::Order order;
+  order.target = link.destination.target;
+  order.limits = order_.limits;
+  order.limits.total = deadline_ - now();
+  order.request = request_for(link, permit.key());
+  order.endpoint = order_.endpoint;
+  order.hold_max = order_.hold_max;
+  order.permit.emplace(std::move(permit));
+  order.is_ping = order_.needs.ping;
+  running_.push_back({index, std::make_unique<Runner>(context_, std::move(order), *this)});
+  if (running_.size() == 1) watch_for_hedge(lane);
+}
+
+// What is not understood goes where it was sent, once.
+void Pursuit::run_unwatched() {
+  ++attempts_;
+  const Link& link = order_.chain.front();
+  Runner::Order order;
+  order.target = link.destination.target;
+  order.limits = order_.limits;
+  order.request = request_for(link, context_.lanes.next_key());
+  running_.push_back({0, std::make_unique<Runner>(context_, std::move(order), *this)});
+}
+
+// A probe's failure must not be its client's: when it takes longer than the target usually does, a fallback is asked beside
+// it. Other requests are hedged only if the operator wishes and the budget allows (Dean and Barroso, The Tail at Scale, 2013).
+void Pursuit::watch_for_hedge(const Lane& lane) {
+  const bool is_probe = running_.front().runner->is_probe();
+  if (steps_.size() < 2 || (!is_probe && !order_.hedge)) return;
+  const double quantile = order_.hedge ? order_.hedge->quantile : k_probe_quantile;
+  const auto& usual = order_.streamed_answer ? lane.first_token() : lane.whole_answer();
+  const std::optional<Duration> known = usual.at(quantile);
+  if (!known && !is_probe) return;
+  hedge_ = context_.world.loop.after(std::max(known.value_or(k_hedge_unknown), k_hedge_least),
+                                     [this, is_probe] { hedge(is_probe); });
+}
+
+void Pursuit::hedge(bool is_probe) {
+  if (static_cast<std::size_t>(attempts_) >= attempts_max()) return;
+  const Choice choice = choose(false);
+  if (choice.kind != Choice::Kind::go) return;
+  if (!is_probe && !steps_.front().lane->hedges().withdraw(now())) return;
+  auto permit = steps_[choice.index].lane->acquire(order_.cost, false);
+  OR_CHECK(permit.has_value());
+  run(choice.index, std::move(*permit));
+}
+
+void Pursuit::on_runner_failed(Runner& runner, Failure failure) {
+  const auto running = running_of(runner);
+  const std::size_t index = running->step;
+  note_tried(*running, outcome_of(failure));
+  context_.world.loop.retire(std::move(running->runner));
+  running_.erase(running);
+  if (steps_.empty()) return handler_.on_no_answer(std::move(failure));
+  note_failure(index, failure);
+  const bool ends = index == 0 && failure.signal.kind == providers::SignalKind::client_fault;
+  if (!first_failure_) first_failure_ = std::move(failure);
+  // The other one of a hedge may still answer.
+  if (!running_.empty()) return;
+  hedge_.cancel();
+  if (ends) return give_up();
+  next();
+}
+
+// What the failure says about trying the same target again. (What it says about the target, its Lane has been told.)
+void Pursuit::note_failure(std::size_t index, const Failure& failure) {
+  Step& step = steps_[index];
+  step.has_failed = false;
+  last_retry_after_.reset();
+  switch (failure.signal.kind) {
+    case providers::SignalKind::ok:
+    case providers::SignalKind::client_fault:
+    case providers::SignalKind::unfit:
+      return;
+    case providers::SignalKind::rate:
+      // It has not been served and may wait for the gate like the others.
+      step.is_spent = false;
+      return;
+    case providers::SignalKind::quota:
+    case providers::SignalKind::credential:
+      // Another key of the same upstream may do.
+      step.is_spent = step.lane->settings().keys.size() < 2;
+      return;
+    case providers::SignalKind::health:
+      step.has_failed = true;
+      last_retry_after_ = failure.signal.retry_after;
+      return;
+  }
+}
+
+void Pursuit::on_committed(Runner& runner, Committed answer) {
+  hedge_.cancel();
+  serving_ = running_of(runner)->step;
+  for (Running& other : running_) {
+    if (other.runner.get() == &runner) continue;
+    note_tried(other, "lost");
+    other.runner.reset();
+  }
+  std::erase_if(running_, [](const Running& other) { return other.runner == nullptr; });
+  const int status = answer.head.status;
+  // How it ends is not known yet.
+  tried_.push_back({served_by().name, status < 400 ? "ok" : "status_" + std::to_string(status), runner.first_token_after()});
+  if (order_.endpoint != chat::Endpoint::other && status == 200) {
+    context_.metrics.observe_first_token(served_by().name, runner.first_token_after());
+  }
+  if (answer.is_complete) context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+  handler_.on_answer(std::move(answer));
+}
+
+void Pursuit::on_runner_end() {
+  context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+  handler_.on_answer_end();
+}
+
+void Pursuit::on_runner_cut(Error error) {
+  tried_.back().outcome = traits(error.code).name;
+  context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+  handler_.on_answer_cut(std::move(error));
+}
+
+void Pursuit::note_tried(const Running& running, std::string outcome) {
+  const std::string& target = order_.chain[running.step].name;
+  context_.metrics.count_attempt(target, outcome);
+  tried_.push_back({target, std::move(outcome), now() - running.runner->started()});
+}
+
+std::vector<Pursuit::Running>::iterator Pursuit::running_of(const Runner& runner) {
+  const auto found = std::find_if(running_.begin(), running_.end(),
+                                  [&](const Running& running) { return running.runner.get() == &runner; });
+  OR_CHECK(found != running_.end());
+  return found;
+}
+
+// ---- the committed answer, and uploads -------------------------------------------------------------------------------
+
+void Pursuit::write_body(const Bytes& data) {
+  if (!running_.empty()) running_.front().runner->write_body(data);
+}
+void Pursuit::end_body() {
+  if (!running_.empty()) running_.front().runner->end_body();
+}
+std::size_t Pursuit::unsent() const { return running_.empty() ? 0 : running_.front().runner->unsent(); }
+void Pursuit::read_body(bool on) {
+  if (!running_.empty()) running_.front().runner->read_body(on);
+}
+void Pursuit::note_progress() {
+  if (!running_.empty()) running_.front().runner->note_progress();
+}
+void Pursuit::settle(std::uint64_t tokens) {
+  if (!running_.empty()) running_.front().runner->settle(tokens);
+}
+void Pursuit::note_broken() {
+  if (!running_.empty()) running_.front().runner->note_broken();
+}
+void Pursuit::end() {
+  stop_waiting();
+  timer_.cancel();
+  hedge_.cancel();
+  for (Running& running : running_) context_.world.loop.retire(std::move(running.runner));
+  running_.clear();
+}
+
+}  // namespace outrigger::proxy
