@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 
 namespace outrigger::providers {
 namespace {
@@ -13,6 +14,21 @@ constexpr std::array<bool, 256> k_stops = [] {
   stops['"'] = stops['\\'] = stops[0xc2] = stops[0xe2] = true;
   return stops;
 }();
+
+using Signed16 = signed char __attribute__((vector_size(16)));
+using Words2 = unsigned long long __attribute__((vector_size(16)));
+constexpr std::size_t k_lanes = 16;
+
+// Past whole vectors of ASCII without a stop; text of other letters is for the table.
+std::size_t after_plain_vectors(std::string_view text, std::size_t at) {
+  for (; at + k_lanes <= text.size(); at += k_lanes) {
+    Signed16 here;
+    std::memcpy(&here, text.data() + at, k_lanes);
+    const auto stops = reinterpret_cast<Words2>((here < 0x20) | (here == '"') | (here == '\\'));
+    if ((stops[0] | stops[1]) != 0) break;
+  }
+  return at;
+}
 
 constexpr std::string_view k_hex = "0123456789abcdef";
 
@@ -52,8 +68,14 @@ std::string_view line_end_escape(std::string_view rest) {
 
 void append_string(std::string& to, std::string_view text) {
   to += '"';
-  std::size_t plain = 0;  // where the run that is not yet written begins
+  std::size_t plain = 0;    // where the run that is not yet written begins
+  std::size_t vectors = 0;  // where it is worth trying whole vectors again
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i >= vectors) {
+      i = after_plain_vectors(text, i);
+      if (i == text.size()) break;
+      vectors = i + k_lanes;
+    }
     const auto byte = static_cast<unsigned char>(text[i]);
     if (!k_stops[byte]) continue;
     if (byte < 0x80) {

@@ -44,6 +44,18 @@ TEST_CASE("what is escaped reads back as it was") {
   }
 }
 
+TEST_CASE("what must be escaped is found wherever it stands in a long text") {
+  for (const auto& [raw, escaped] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"\"", "\\\""}, {"\n", "\\n"}, {"\x1f", "\\u001f"}, {"\u2028", "\\u2028"}, {"\x7f", "\x7f"}, {"é", "é"}}) {
+    for (std::size_t at = 0; at < 70; ++at) {
+      CAPTURE(raw, at);
+      const std::string before(at, 'a');
+      const std::string after(70 - at, 'b');
+      REQUIRE(quoted(before + std::string(raw) + after) == "\"" + before + std::string(escaped) + after + "\"");
+    }
+  }
+}
+
 TEST_CASE("numbers are written whole") {
   std::string to;
   append_number(to, 0);
