@@ -112,7 +112,10 @@ struct Upstream {
   std::vector<std::pair<std::string, Secret>> headers;  // added to every request
 };
 
-struct Timeouts {  // unset: no limit of that kind but those of [[upstream]]'s transport
+// Unset: no limit of that kind but those of [[upstream]]'s transport. Of a model with a fallback, first_token is
+// k_first_token_with_fallback (or `total`, if that is shorter) unless the file says otherwise.
+inline constexpr Duration k_first_token_with_fallback = 30s;
+struct Timeouts {
   Duration connect = 3s;
   std::optional<Duration> first_token, between_tokens;
   Duration total = 300s;

@@ -176,6 +176,9 @@ void read_models(TableReader& top, Config& config) {
     read_queue(table, model);
     set(model.rate, read_rate(table));
     read_timeout(table, model);
+    if (!model.fallback.empty() && !model.timeout.first_token) {
+      model.timeout.first_token = std::min(k_first_token_with_fallback, model.timeout.total);
+    }
     set(model.breaker, read_breaker(table));
     read_retry(table, model);
     read_hedge(table, model);

@@ -240,6 +240,18 @@ target = [{ to = "relay", weight = 3 }]
   CHECK(loaded.diagnostics.empty());
 }
 
+TEST_CASE("the first token has a limit of its own accord only where there is somebody else to ask") {
+  const auto limit = [](std::string_view more) {
+    const auto loaded = load_with_upstream("[[model]]\nname = \"x\"\n" + std::string(more));
+    REQUIRE(loaded.config != nullptr);
+    return loaded.config->models.front().timeout.first_token;
+  };
+  CHECK_FALSE(limit(""));
+  CHECK(limit("fallback = [\"relay:m\"]") == k_first_token_with_fallback);
+  CHECK(limit("fallback = [\"relay:m\"]\ntimeout = { total = \"5s\" }") == 5s);
+  CHECK(limit("fallback = [\"relay:m\"]\ntimeout = { first_token = \"9s\" }") == 9s);
+}
+
 TEST_CASE("a model that an earlier pattern takes is warned of") {
   struct Row {
     std::string_view first, second;

@@ -21,6 +21,7 @@ namespace outrigger::proxy::test {
 // One request that reached the upstream.
 struct Asked {
   sim::Peer* peer = nullptr;
+  std::string host{};  // whom
   std::string head, body;
   bool streamed_body = false;  // chunked: `body` is what came of it, raw
 
@@ -152,7 +153,7 @@ class DoorBench {
         metrics(registry),
         door(world.world(), snapshot_of(toml), store, client, metrics, &log),
         server(std::make_unique<http::Server>(world.world(), http::ServerLimits{}, door)) {
-    upstream.on_peer = [this](sim::Peer& peer) { peer.on_receive = [this](sim::Peer& from) { take_requests(from); }; };
+    listen_to(upstream);
     auto listening = world.net.listen(k_door, std::nullopt,
                                       [this](std::unique_ptr<io::Stream> stream) { server->accept(std::move(stream)); });
     listener = std::move(*listening);
@@ -162,6 +163,12 @@ class DoorBench {
     settle();
   }
 
+  // Another upstream, at http://<host>:9000.
+  sim::ScriptedServer& add_upstream(const std::string& host) {
+    others_.push_back(std::make_unique<sim::ScriptedServer>(world, io::Address{host, 9000, false}));
+    listen_to(*others_.back());
+    return *others_.back();
+  }
   // A new connection that has sent this much.
   std::unique_ptr<sim::Peer> send(std::string_view bytes) {
     auto peer = sim::dial(world, k_door);
@@ -237,7 +244,13 @@ class DoorBench {
     return settings;
   }
 
-  void take_requests(sim::Peer& peer) {
+  void listen_to(sim::ScriptedServer& server_of) {
+    server_of.on_peer = [this, host = server_of.address().host](sim::Peer& peer) {
+      peer.on_receive = [this, host](sim::Peer& from) { take_requests(from, host); };
+    };
+  }
+
+  void take_requests(sim::Peer& peer, const std::string& host) {
     // Beyond the head of the last request of this peer: its chunked body.
     for (Asked& request : asked) {
       if (request.peer == &peer && request.streamed_body) {
@@ -249,7 +262,7 @@ class DoorBench {
     pending += peer.take();
     const std::size_t end = pending.find("\r\n\r\n");
     if (end == std::string::npos) return;
-    Asked request{.peer = &peer, .head = pending.substr(0, end + 4), .body = {}};
+    Asked request{.peer = &peer, .host = host, .head = pending.substr(0, end + 4), .body = {}};
     request.streamed_body = request.head.find("chunked") != std::string::npos;
     const std::string length = field_of(request.head, "Content-Length");
     const std::size_t size = length.empty() ? 0 : std::stoul(length);
@@ -259,6 +272,7 @@ class DoorBench {
     asked.push_back(std::move(request));
   }
 
+  std::vector<std::unique_ptr<sim::ScriptedServer>> others_;
   std::map<sim::Peer*, std::string> pending_;
 };
 
