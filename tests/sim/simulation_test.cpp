@@ -17,12 +17,13 @@ namespace outrigger::sim {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t k_minutes = 15;
+constexpr std::uint64_t k_minutes = 12;  // some ten times as slow
+constexpr Duration k_rough_of_old = 1min;
 #else
 constexpr std::uint64_t k_minutes = 60;
+constexpr Duration k_rough_of_old = 2min;
 #endif
 constexpr Duration k_rough = 9min;  // calm follows, three minutes and more
-constexpr Duration k_rough_of_old = 2min;
 
 std::optional<std::uint64_t> number_from(const char* name) {
   const char* text = std::getenv(name);
