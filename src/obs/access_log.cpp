@@ -180,7 +180,7 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.count("status", static_cast<std::uint64_t>(record.status < 0 ? 0 : record.status));
   line.count("attempts", static_cast<std::uint64_t>(record.attempts < 0 ? 0 : record.attempts));
   // One that answered at once is told by served_by already.
-  if (record.attempts > 1) line.tried("tried", record.tried);
+  if (record.tried.size() > 1) line.tried("tried", record.tried);
   line.duration("queued_ms", record.queued);
   line.yes("stream", record.stream);
   line.count("request_bytes", record.request_bytes);

@@ -196,6 +196,7 @@ void Fill::ask_for_everything() {
   owner_.calling_.held -= recording_.held();
   recording_ = {};
   stop_keeping_whole();
+  attempts_ = attempts();
   tried_ = tried();
   waited_ = waited();
   call_upstream();

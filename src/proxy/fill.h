@@ -130,7 +130,7 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] const FillOrder& order() const { return order_; }
   // The target that answered, as "upstream:model"; before that, the one that is asked first.
   [[nodiscard]] const std::string& served_by() const;
-  [[nodiscard]] int attempts() const { return static_cast<int>(tried_.size()) + (pursuit_ ? pursuit_->attempts() : 0); }
+  [[nodiscard]] int attempts() const { return attempts_ + (pursuit_ ? pursuit_->attempts() : 0); }
   // All tries so far, in the order in which they ended.
   [[nodiscard]] std::vector<Tried> tried() const;
   [[nodiscard]] Duration waited() const { return waited_ + (pursuit_ ? pursuit_->waited() : Duration{}); }
@@ -181,7 +181,9 @@ class Fill final : public PursuitHandler {
 
   std::unique_ptr<io::Pending> lookup_;
   std::unique_ptr<Pursuit> pursuit_;
-  std::vector<Tried> tried_;  // by pursuits before this one
+  // Of pursuits before this one.
+  int attempts_ = 0;
+  std::vector<Tried> tried_;
   Duration waited_{};
   io::Timer patience_;
   bool source_paused_ = false;

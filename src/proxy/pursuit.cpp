@@ -63,16 +63,18 @@ void Pursuit::start() {
 }
 
 void Pursuit::find_lanes() {
+  bool is_any_fit = false;
   for (const Link& link : order_.chain) {
-    Step& step = steps_.emplace_back();
-    step.unfit = unfit(link);
-    if (step.unfit) continue;
-    step.lane = context_.lanes.of(link, order_.account);
+    const auto reason = unfit(link);
+    is_any_fit = is_any_fit || !reason;
+    steps_.push_back({.lane = context_.lanes.of(link, order_.account), .is_unfit = reason.has_value()});
+    if (reason) tried_.push_back({link.name, "unfit_" + std::string(chat::name(*reason)), {}});
   }
+  // Then the first one's own error is the right one.
+  if (!is_any_fit) steps_.front().is_unfit = false;
 }
 
-// Why this request cannot be sent there, whatever the target's state. The operator's first choice is asked in any case: it knows
-// best what it can do, and its own error is the right one, but for what is known to fit in another place.
+// Why this request cannot be sent there, whatever the target's state.
 std::optional<chat::UnfitReason> Pursuit::unfit(const Link& link) const {
   const Link& first = order_.chain.front();
   chat::TargetAbilities abilities = link.traits != nullptr ? abilities_of(*link.traits) : chat::TargetAbilities{};
@@ -100,7 +102,7 @@ Choice Pursuit::choose(bool has_turn) const {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     resilience::Candidate& candidate = candidates.emplace_back();
-    candidate.is_spent = step.is_spent || step.unfit;
+    candidate.is_spent = step.is_spent || step.is_unfit;
     candidate.was_awaited = step.was_awaited;
     if (!candidate.is_spent) candidate.look = step.lane->look(order_.cost, has_turn && i == waiting_step_);
   }
@@ -119,6 +121,8 @@ void Pursuit::next(bool has_turn) {
     case Choice::Kind::wait:
       return wait_at(choice.index, *choice.until);
     case Choice::Kind::late:
+      count_shed(choice.index,
+                 waited_ > Duration::zero() ? resilience::ShedReason::wait_limit : resilience::ShedReason::deadline);
       return give_up(Refusal{ErrorCode::queue_wait, *choice.until - now()});
     case Choice::Kind::none:
       if (retry_later()) return;
@@ -164,7 +168,7 @@ void Pursuit::wait_at(std::size_t index, MonoTime until) {
   const Lane::Place place = step.lane->wait(*this, ticket);
   if (place.refused) {
     const bool is_full = *place.refused == resilience::ShedReason::queue_full;
-    context_.metrics.count_shed(order_.chain[index].name, resilience::name(*place.refused));
+    count_shed(index, *place.refused);
     refusal_ = Refusal{is_full ? ErrorCode::queue_full : ErrorCode::queue_wait, step.lane->retry_after(order_.cost)};
     step.is_spent = true;
     return next();
@@ -173,6 +177,10 @@ void Pursuit::wait_at(std::size_t index, MonoTime until) {
   waiting_step_ = index;
   place_ = place.id;
   waiting_since_ = now();
+}
+
+void Pursuit::count_shed(std::size_t index, resilience::ShedReason reason) {
+  context_.metrics.count_shed(order_.chain[index].name, resilience::name(reason));
 }
 
 void Pursuit::stop_waiting() {
@@ -187,6 +195,7 @@ void Pursuit::on_turn(Turn turn) {
   Step& step = steps_[waiting_step_];
   if (turn == Turn::overdue) step.was_awaited = true;
   if (turn == Turn::displaced) {
+    count_shed(waiting_step_, resilience::ShedReason::displaced);
     refusal_ = Refusal{ErrorCode::queue_full, step.lane->retry_after(order_.cost)};
     step.is_spent = true;
   }

@@ -55,10 +55,10 @@ struct PursuitOrder {
   std::uint64_t cost = 1;  // tokens, estimated: the prompt, and the most that may be answered
 };
 
-// One try, for the log.
+// One try, or the reason why there was none, for the log.
 struct Tried {
   std::string target;
-  std::string outcome;  // "ok", "status_503", an ErrorCode, "lost" (another was faster)
+  std::string outcome;  // "ok", "status_503", an ErrorCode, "lost" (another was faster), "unfit_vision"
   Duration took{};
 };
 
@@ -111,10 +111,10 @@ class Pursuit final : public RunnerHandler, public Waiter {
 
  private:
   struct Step {
-    std::shared_ptr<Lane> lane;              // null: unfit
-    std::optional<chat::UnfitReason> unfit;  // for this request
-    bool is_spent = false;                   // running, or tried, or its queue is full
-    bool has_failed = false;                 // in a way that may pass
+    std::shared_ptr<Lane> lane;
+    bool is_unfit = false;    // for this request
+    bool is_spent = false;    // running, or tried, or its queue is full
+    bool has_failed = false;  // in a way that may pass
     bool was_awaited = false;
   };
   struct Running {
@@ -145,6 +145,7 @@ class Pursuit final : public RunnerHandler, public Waiter {
   void give_up(std::optional<Refusal> refusal = {});
   void wait_at(std::size_t index, MonoTime until);
   void stop_waiting();
+  void count_shed(std::size_t index, resilience::ShedReason reason);
   [[nodiscard]] AttemptRequest request_for(const Link& link, std::size_t key) const;
   void run(std::size_t index, Permit permit);
   void run_unwatched();

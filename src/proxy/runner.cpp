@@ -108,7 +108,7 @@ void Runner::look_at_events() {
     }
     begin = event.end;
   }
-  if (answer_.recording.held() > order_.hold_max) commit();
+  if (answer_.recording.held() > k_prelude_max) commit();
 }
 
 void Runner::commit() {

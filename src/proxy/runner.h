@@ -81,6 +81,9 @@ class Runner final : public AttemptHandler {
  public:
   // Error bodies are kept up to here; longer ones are cut.
   static constexpr std::size_t k_error_body_max = 64 * 1024;
+  // So much of a stream is held back while nothing in it is known to be a token: more is no prelude, but of a kind that we do not
+  // know, and goes to the client as it is.
+  static constexpr std::size_t k_prelude_max = 16 * 1024;
 
   struct Order {
     const Target* target = nullptr;

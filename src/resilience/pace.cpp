@@ -8,15 +8,16 @@ constexpr double k_decrease = 0.9;
 // was too much, and that must not look like a limit near zero.
 constexpr double k_drop = 0.7;
 constexpr double k_drop_in_all = 0.5;  // when a whole minute tells
-// Each time the ceiling is found, what is under way then is rejected: one or two requests, and some 100 ms of the rate. A climb
-// is so long that this is well below 0.5 % of it, but nobody waits for hours.
-constexpr double k_climb_seconds = 40;
-constexpr double k_climb_requests = 500;
-constexpr double k_climb_max_seconds = 600;
+// Each time the ceiling is found, what is under way then is rejected: one or two requests, and some 100 ms of the rate. A longer
+// climb means fewer rejections where the ceiling is real, and a longer time of too few requests where it was not: a provider
+// may have rejected for reasons of its own. So that is forgotten after three minutes at the most.
+constexpr double k_climb_seconds = 20;
+constexpr double k_climb_requests = 200;
+constexpr double k_climb_max_seconds = 60;
 // How fast the rate grows beyond the ceiling: by half in about one climb.
 constexpr double k_haste = 4;
 constexpr double k_forgotten_climbs = 3;
-constexpr double k_forgotten_seconds = 180;
+constexpr double k_forgotten_seconds = 60;
 // A rate of zero would never learn that it is wrong.
 constexpr double k_rate_min = 1.0 / 30;
 // A few may follow each other at once until that turns out to be what is rejected: 60 a minute may mean one a second.

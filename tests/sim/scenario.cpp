@@ -18,6 +18,8 @@ constexpr Duration k_longest_ttl = 18s;
 constexpr Duration k_longest_stale = 40s;
 // Upstream connections are kept for 55 s, idle clients for 75 s: after it no link of the rough times is left.
 constexpr Duration k_settle = 80s;
+// And nothing that was learned of providers which refused at random: a pace is forgotten after three minutes.
+constexpr Duration k_unlearn = 180s;
 // The largest answer has some 50,000 pieces, 0.15 ms apart.
 constexpr Duration k_calm_bound = 15s;
 constexpr Duration k_watch = 1s;
@@ -84,7 +86,7 @@ class Stage {
       node->settings = {};
       if (const std::string why = node->instance().reload(); !why.empty()) complaints_.push_back("not reloaded: " + why);
     }
-    world_.loop.run_for(k_settle);
+    world_.loop.run_for(k_settle + k_unlearn);
     crowd_->start({.asking = {}, .per_second = 15, .steady = true, .calm = true});
     operator_->start(2s, false);
     world_.loop.run_for(plan_.calm);

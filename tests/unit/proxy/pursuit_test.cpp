@@ -178,6 +178,41 @@ TEST_CASE("what is the client's own fault does not fall back, what only this tar
   }
 }
 
+TEST_CASE("a target that cannot serve the request is not asked, unless none can") {
+  struct Case {
+    std::string_view abilities;
+    std::string hosts;
+  };
+  const std::string image =
+      R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}]})";
+  for (const Case& c :
+       {Case{"[[target]]\nname = \"main\"\nvision = false\n", "r"},
+        Case{"[[target]]\nname = \"relay:*\"\nvision = false\n", "m"},
+        Case{"[[target]]\nname = \"main\"\nvision = false\n[[target]]\nname = \"relay\"\nvision = false\n", "m"}}) {
+    CAPTURE(c.abilities);
+    ChainBench b(k_model + std::string(c.abilities));
+    const auto client = b.send(post({}, image));
+    REQUIRE(b.hosts() == c.hosts);
+    b.last().answer(answer_json("hi"));
+    b.settle();
+    CHECK(field_of(client->received(), "x-outrigger-attempts") == "1");
+    CHECK(b.log.lines.back().find("unfit_vision") != std::string::npos);
+  }
+}
+
+TEST_CASE("what a target does not take is left out, renamed or cut down for it alone") {
+  ChainBench b(k_model +
+               "[[target]]\nname = \"relay\"\ndrop = [\"temperature\"]\nrename = { max_tokens = "
+               "\"max_completion_tokens\" }\nmax_output = 100\n");
+  const auto client = b.ask({.more = ",\"temperature\":0.5,\"max_tokens\":4000"});
+  b.last().answer(k_error, 500);
+  b.settle();
+  REQUIRE(b.hosts() == "mr");
+  CHECK(b.asked[0].body.find(R"("temperature":0.5,"max_tokens":4000)") != std::string::npos);
+  CHECK(b.asked[1].body.find("temperature") == std::string::npos);
+  CHECK(b.asked[1].body.find(R"("max_completion_tokens":100)") != std::string::npos);
+}
+
 TEST_CASE("nothing is tried again once a token has gone to the client") {
   ChainBench b;
   const auto client = b.ask({.stream = true});
@@ -247,6 +282,21 @@ TEST_CASE("a stale answer comes before fixed words") {
   b.last().answer(k_error, 500);
   b.settle();
   CHECK(field_of(client->received(), "x-outrigger-cache") == "stale");
+}
+
+TEST_CASE("a stream of a kind that nobody knows is not held back for ever") {
+  ChainBench b;
+  const auto client = b.ask({.stream = true});
+  b.last().begin_stream();
+  const std::string odd = "data: {\"strange\":\"" + std::string(1000, 'x') + "\"}\n\n";
+  std::string sent;
+  while (sent.size() <= Runner::k_prelude_max) {
+    CHECK(client->received().empty());
+    b.last().chunk(odd);
+    sent += odd;
+    b.settle();
+  }
+  CHECK(body_of(client->received()) == sent);
 }
 
 // ---- retries ---------------------------------------------------------------------------------------------------------
