@@ -53,11 +53,12 @@ TEST_CASE("every error can be shown to an end user") {
 TEST_CASE("only the upstream's failures count against it, and only those are tried again") {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(ErrorCode::io_failed); ++i) {
     const auto code = static_cast<ErrorCode>(i);
-    const bool is_upstreams = code >= ErrorCode::dns_failed && code <= ErrorCode::total_timeout;
+    const bool is_upstreams = code >= ErrorCode::dns_failed && code <= ErrorCode::no_target;
     INFO(traits(code).name);
     CHECK(traits(code).against_target == is_upstreams);
-    // The total time is used up: there is none left for another attempt.
-    CHECK(traits(code).retryable == (is_upstreams && code != ErrorCode::total_timeout));
+    // There is no time, or nobody, left for another attempt.
+    const bool is_final = code == ErrorCode::total_timeout || code == ErrorCode::no_target;
+    CHECK(traits(code).retryable == (is_upstreams && !is_final));
     if (is_upstreams) CHECK(traits(code).status / 100 == 5);
   }
 }
