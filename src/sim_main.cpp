@@ -48,6 +48,10 @@ int main(int argc, char** argv) {
   std::string listen;
   bool port_only = false;
   bool fast = false;
+  app.footer(
+      "It can be slow, limited and broken: see conf/sim.toml for keys, rate and concurrency limits, and the schedule of\n"
+      "faults. While it runs: GET /sim/stats (what it was asked), POST /sim/reset, POST /sim/faults (a new schedule), "
+      "/sim/echo.");
   app.add_option("--config", config_file, "The TOML file (conf/sim.toml explains every key).");
   app.add_option("--listen", listen, "Address, over the file's (default 127.0.0.1:9999; port 0: the kernel chooses).");
   app.add_flag("--print-port", port_only, "Print the port alone instead of \"listening on ADDRESS\".");

@@ -107,6 +107,8 @@ void Desk::reset(MonoTime now) {
   tokens_.reset();
   if (const auto limit = settings_.requests_per_minute) requests_.emplace(*limit, settings_.burst.value_or(*limit));
   if (const auto limit = settings_.tokens_per_minute) tokens_.emplace(*limit, *limit);
+  window_.reset();
+  if (const auto limit = settings_.window_requests) window_.emplace(*limit, settings_.window);
 }
 
 std::uint64_t Desk::body_limit(const http::RequestHead& head) const {
@@ -116,7 +118,8 @@ std::uint64_t Desk::body_limit(const http::RequestHead& head) const {
 }
 
 bool Desk::is_plain() const {
-  return settings_.fast && schedule_.empty() && settings_.key.empty() && settings_.models.empty() && !requests_ && !tokens_;
+  return settings_.fast && schedule_.empty() && settings_.key.empty() && settings_.models.empty() && !requests_ &&
+         !tokens_ && !window_ && !settings_.concurrency;
 }
 
 std::string Desk::fresh_id() {
@@ -145,15 +148,23 @@ Script Desk::answer(const Received& request, MonoTime now, WallTime wall) {
   if (is_json(endpoint)) ask = read_ask(ask_kind(endpoint), request.body, problem);
   note(endpoint, request, ask);
   const Fault none;
-  const Fault* matched = schedule_.match(path, ask.model, now, rng_);
+  std::shared_ptr<const void> seat = seats_;
+  ledger_.in_flight_max = std::max(ledger_.in_flight_max, in_flight());
+  const Fault* matched = schedule_.match({path, ask.model, credential_of(request.head.headers)}, now, rng_);
   if (matched != nullptr) Ledger::count(ledger_.by_fault, kind(*matched));
   const Fault& fault = matched == nullptr ? none : *matched;
-  std::optional<Script> script = answer_instead(fault, ask, settings_);
+  std::optional<Script> script;
+  if (settings_.concurrency && in_flight() > *settings_.concurrency) {
+    ++ledger_.over_concurrency;
+    script = answer_error(429, "Too many requests at once.", {}, "concurrency_exceeded");
+  }
+  if (!script) script = answer_instead(fault, ask, settings_);
   if (!script && is_json(endpoint) && !request.body_whole) script = answer_error(413);
   if (!script && problem) script = answer_error(400, problem->message, problem->param);
   if (!script) script = answer_api(endpoint, path, request, ask, fault, now, wall);
   if (script->head) script->head->headers.add("x-request-id", "req_" + fresh_id());
   spoil(*script, fault);
+  script->seat = std::move(seat);
   return std::move(*script);
 }
 
@@ -194,10 +205,15 @@ Script Desk::answer_api(Endpoint endpoint, std::string_view path, const Received
   return script;
 }
 
-// Takes from both limits; `headers` says how much is left. When one of them has nothing left: the 429.
+// Takes from all limits; `headers` says how much is left. When one of them has nothing left: the 429.
 std::optional<Script> Desk::over_limit(const Ask& ask, http::Headers& headers, MonoTime now) {
   Duration wait{};
-  if (requests_) {
+  if (window_) {
+    const auto verdict = window_->take(now);
+    add_limit(headers, "requests", verdict);
+    wait = verdict.retry_after;
+  }
+  if (requests_ && wait == 0s) {
     const auto verdict = requests_->take(1, now);
     add_limit(headers, "requests", verdict);
     wait = verdict.retry_after;

@@ -1,10 +1,11 @@
 // Desk: decides what every request is answered. No I/O: it takes a request and the time and gives a Script. One per Provider.
 //
 //   /sim/...  ──> stats, reset, faults, echo (neither counted nor spoiled)
-//   the rest  ──> count ──> fault in place of an answer? ──> key ──> rate limit ──> model known? ──> answer ──> spoil
+//   the rest  ──> count ──> place free? ──> fault in place of an answer? ──> key ──> rate limit ──> model known? ──> answer ──> spoil
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,6 +71,7 @@ class Desk {
   Script answer_endpoint(Endpoint endpoint, std::string_view path, const Received& request, const Ask& ask,
                          const Fault& fault, const Stamp& stamp);
   std::optional<Script> over_limit(const Ask& ask, http::Headers& headers, MonoTime now);
+  [[nodiscard]] std::uint64_t in_flight() const { return static_cast<std::uint64_t>(seats_.use_count()) - 1; }
   [[nodiscard]] bool knows(std::string_view model) const;
   void note(Endpoint endpoint, const Received& request, const Ask& ask);
   std::string fresh_id();
@@ -79,6 +81,9 @@ class Desk {
   Schedule schedule_;
   Ledger ledger_;
   std::optional<RateLimit> requests_, tokens_;
+  std::optional<WindowLimit> window_;
+  // Each Script that is being played holds it: how many do is how many requests are under way.
+  std::shared_ptr<const void> seats_ = std::make_shared<char>();
 };
 
 }  // namespace outrigger::sim_provider

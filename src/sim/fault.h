@@ -28,7 +28,10 @@ struct Fault {
   std::uint64_t every = 1;  // of those, each such one: 5 is the fifth, tenth, ...
   std::string path;         // "chat/completions"; a leading "/" or "/v1/" does not matter
   std::string model;        // exact, or a beginning followed by `*`
+  std::string key;          // the credential that came, so that one of several can be refused
   double probability = 1;
+  std::optional<std::uint64_t> over;  // only requests beyond so many in any stretch of `within`; refused ones count, too
+  Duration within = 1s;
 
   // What instead of an answer.
   bool refuse = false;           // the connection is closed at once: nobody listens

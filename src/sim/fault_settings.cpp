@@ -67,6 +67,12 @@ void read_when(Reader& reader, Fault& fault) {
   reader.count("every", fault.every, 1, k_many);
   reader.text("path", fault.path);
   reader.text("model", fault.model);
+  reader.text("key", fault.key);
+  reader.count("over", fault.over, 1, 1'000'000);
+  if (const toml::node* node = reader.named("within")) {
+    reader.duration("within", fault.within);
+    if (fault.within <= 0s || !fault.over) reader.report(*node, "`within` needs `over`, and a length above 0");
+  }
   if (const toml::node* node = reader.named("probability")) {
     const auto number = node->value<double>();
     if (number && *number >= 0 && *number <= 1) {

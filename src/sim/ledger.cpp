@@ -71,10 +71,11 @@ std::string Ledger::json() const {
   std::string list;
   for (const Seen& seen : last) list += (list.empty() ? "" : ",") + seen_json(seen);
   return fmt::format(
-      R"({{"requests":{},"connections":{},"streams":{},"unauthorized":{},"rate_limited":{},"clients_gone":{},"answers_sent":{},)"
+      R"({{"requests":{},"connections":{},"streams":{},"unauthorized":{},"rate_limited":{},"over_concurrency":{},"in_flight_max":{},"clients_gone":{},"answers_sent":{},)"
       R"("prompt_tokens":{},"completion_tokens":{},"texts_embedded":{},"by_endpoint":{},"by_model":{},"by_fault":{},"last":[{}]}})",
-      requests, connections, streams, unauthorized, rate_limited, clients_gone, answers_sent, prompt_tokens,
-      completion_tokens, texts_embedded, counts_json(by_endpoint), counts_json(by_model), counts_json(by_fault), list);
+      requests, connections, streams, unauthorized, rate_limited, over_concurrency, in_flight_max, clients_gone,
+      answers_sent, prompt_tokens, completion_tokens, texts_embedded, counts_json(by_endpoint), counts_json(by_model),
+      counts_json(by_fault), list);
 }
 
 std::string_view credential_of(const http::Headers& headers) {

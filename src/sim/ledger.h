@@ -33,8 +33,10 @@ struct Ledger {
   std::uint64_t streams = 0;
   std::uint64_t unauthorized = 0;
   std::uint64_t rate_limited = 0;
-  std::uint64_t clients_gone = 0;  // hung up before the end of their answer
-  std::uint64_t answers_sent = 0;  // to their end
+  std::uint64_t over_concurrency = 0;  // refused, because as many as may be were under way
+  std::uint64_t in_flight_max = 0;     // the most that were under way at once
+  std::uint64_t clients_gone = 0;      // hung up before the end of their answer
+  std::uint64_t answers_sent = 0;      // to their end
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
   std::uint64_t texts_embedded = 0;

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "core/rng.h"
 #include "core/time.h"
 #include "sim/fault.h"
+#include "sim/rate_limit.h"
 
 namespace outrigger::sim_provider {
 
@@ -15,9 +17,14 @@ class Schedule {
  public:
   Schedule(std::vector<Fault> faults, MonoTime start);
 
-  // The fault of this request: the first of the list whose conditions hold; null: none. Every entry that `path` and `model`
+  // What of a request decides which entries count it.
+  struct Subject {
+    std::string_view path, model, key;
+  };
+
+  // The fault of this request: the first of the list whose conditions hold; null: none. Every entry that path, model and key
   // select counts the request, also when an earlier one has taken it. Valid as long as the Schedule.
-  const Fault* match(std::string_view path, std::string_view model, MonoTime now, Rng& rng);
+  const Fault* match(const Subject& subject, MonoTime now, Rng& rng);
 
   // Is nobody listening at `now`? (An entry with `refuse` whose only conditions are times.)
   [[nodiscard]] bool refuses(MonoTime now) const;
@@ -30,6 +37,7 @@ class Schedule {
   struct Entry {
     Fault fault;
     std::uint64_t seen = 0;
+    std::optional<WindowLimit> window;  // for `over`
   };
   [[nodiscard]] bool in_time(const Fault& fault, MonoTime now) const;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,6 +30,8 @@ struct Script {
   std::vector<Step> steps;
   End end = End::finish;
   bool counted = true;  // false: the provider's own door, /sim
+  // Held while the request is under way; the Desk counts them.
+  std::shared_ptr<const void> seat;
   // What the connection does to it; see FaultStream.
   std::optional<std::uint64_t> reset_at, cut_at;
   std::optional<Duration> drip;

@@ -100,13 +100,19 @@ bool Session::respond_at_once() {
   if (step.raw || step.wait > 0s || script_.length.kind != http::BodyLength::Kind::known) return false;
   if (script_.length.size != step.data.size()) return false;
   count_sent();
-  state_ = State::done;
+  become_done();
   exchange_.respond_whole(*script_.head, Bytes::copy(step.data));
   return true;
 }
 
 void Session::count_sent() {
   if (script_.counted) ++desk_.ledger().answers_sent;
+}
+
+// Its place is free for others, even if the exchange is kept a little longer.
+void Session::become_done() {
+  state_ = State::done;
+  script_.seat.reset();
 }
 
 void Session::begin() {
@@ -142,12 +148,12 @@ void Session::wait_then_play(Duration wait) {
 void Session::end() {
   if (script_.end == Script::End::finish) {
     count_sent();
-    state_ = State::done;
+    become_done();
     return exchange_.finish();
   }
   // Closing drops what has not left.
   if (unsent() > 0) return wait_then_play(k_poll);
-  state_ = State::done;
+  become_done();
   exchange_.abort();
 }
 
@@ -161,7 +167,7 @@ void Session::on_client_gone() {
   timer_.cancel();
   const bool our_doing = script_.reset_at || script_.cut_at;
   if (state_ != State::done && !our_doing && script_.counted) ++desk_.ledger().clients_gone;
-  state_ = State::done;
+  become_done();
 }
 
 }  // namespace outrigger::sim_provider

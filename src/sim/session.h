@@ -36,6 +36,7 @@ class Session final : public http::ExchangeHandler {
   bool pour_prepared();
   void pour();
   void count_sent();
+  void become_done();
   void begin();
   void spoil_stream();
   bool respond_at_once();

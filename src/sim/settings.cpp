@@ -54,6 +54,12 @@ void read_settings(const toml::table& table, const std::string& file, Settings& 
   reader.count("requests_per_minute", to.requests_per_minute, 1, k_many);
   reader.count("tokens_per_minute", to.tokens_per_minute, 1, k_many);
   reader.count("burst", to.burst, 1, k_many);
+  reader.count("window_requests", to.window_requests, 1, 1'000'000);
+  if (const toml::node* node = reader.named("window")) {
+    reader.duration("window", to.window);
+    if (to.window <= 0s) reader.report(*node, "`window` must be above 0");
+  }
+  reader.count("concurrency", to.concurrency, 1, k_many);
   reader.count("remember", to.remember, 0, 100'000);
   reader.size("remember_body", to.remember_body);
   reader.size("max_body", to.max_body);

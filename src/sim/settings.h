@@ -34,10 +34,13 @@ struct Settings {
   Duration between_tokens = 15ms;
   std::uint64_t dimensions = 1536;  // of an embedding, unless the request says otherwise; text-embedding-3-small's
   std::optional<std::uint64_t> requests_per_minute, tokens_per_minute;
-  std::optional<std::uint64_t> burst;      // requests at once; without it, a whole minute's
-  std::uint64_t remember = 64;             // the last requests, for /sim/stats
-  std::uint64_t remember_body = 64 << 10;  // longer bodies are remembered by their hash only
-  std::uint64_t max_body = 1ull << 30;     // beyond: 413
+  std::optional<std::uint64_t> burst;            // requests at once; without it, a whole minute's
+  std::optional<std::uint64_t> window_requests;  // in any stretch of time as long as `window`, whether served or refused
+  Duration window = 1min;
+  std::optional<std::uint64_t> concurrency;  // requests under way at once; beyond: 429
+  std::uint64_t remember = 64;               // the last requests, for /sim/stats
+  std::uint64_t remember_body = 64 << 10;    // longer bodies are remembered by their hash only
+  std::uint64_t max_body = 1ull << 30;       // beyond: 413
   // For benchmarks: no waits, answers made once per model, nothing remembered but counts.
   bool fast = false;
   std::uint64_t events_per_write = 1;  // fast streams only

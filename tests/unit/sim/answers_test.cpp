@@ -297,5 +297,52 @@ TEST_CASE("the rate limit tells how much is left and how long to wait") {
   CHECK(shop.chat(k_question)->status() == 200);
 }
 
+TEST_CASE("a window limit refuses with the wait that ends it, and counts the refusal") {
+  Shop shop("window_requests = 2\nwindow = \"10s\"\nfirst_token = \"0s\"\nbetween_tokens = \"0s\"");
+  CHECK(shop.chat(k_question)->header("x-ratelimit-remaining-requests") == "1");
+  CHECK(shop.chat(k_question)->status() == 200);
+  const auto refused = shop.chat(k_question);
+  CHECK(refused->status() == 429);
+  CHECK(refused->header("x-ratelimit-limit-requests") == "2");
+  CHECK(refused->header("retry-after") == "10");
+  shop.world.loop.run_for(std::chrono::milliseconds(std::stoi(refused->header("retry-after-ms"))));
+  CHECK(shop.chat(k_question)->status() == 200);
+  CHECK(shop.provider.ledger().rate_limited == 1);
+}
+
+TEST_CASE("more than may be under way at once are refused, and a place is free when its answer has left") {
+  Shop shop("concurrency = 1\nfirst_token = \"1s\"\nbetween_tokens = \"0s\"");
+  const std::string request =
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: shop\r\nContent-Length: " + std::to_string(k_question.size()) +
+      "\r\n\r\n" + std::string(k_question);
+  const auto first = sim::dial(shop.world, shop.address);
+  REQUIRE(first != nullptr);
+  first->send(request);
+  shop.world.loop.run_for(500ms);
+  const auto refused = shop.chat(k_question);
+  CHECK(refused->status() == 429);
+  CHECK(text_in(refused->body, "error.code") == "concurrency_exceeded");
+  shop.world.loop.run_for(600ms);
+  CHECK(first->received().starts_with("HTTP/1.1 200"));
+  CHECK(shop.chat(k_question)->status() == 200);
+  CHECK(shop.provider.ledger().over_concurrency == 1);
+  CHECK(shop.provider.ledger().in_flight_max == 2);
+}
+
+TEST_CASE("a client that leaves frees its place") {
+  Shop shop("concurrency = 1\nfirst_token = \"1h\"");
+  auto first = sim::dial(shop.world, shop.address);
+  REQUIRE(first != nullptr);
+  first->send("POST /v1/chat/completions HTTP/1.1\r\nHost: shop\r\nContent-Length: " + std::to_string(k_question.size()) +
+              "\r\n\r\n" + std::string(k_question));
+  shop.world.loop.run_for(500ms);
+  first.reset();
+  shop.world.loop.run_for(100ms);
+  const auto second = sim::dial(shop.world, shop.address);
+  second->send("GET /v1/models HTTP/1.1\r\nHost: shop\r\n\r\n");
+  shop.world.loop.run_for(100ms);
+  CHECK(second->received().starts_with("HTTP/1.1 200"));
+}
+
 }  // namespace
 }  // namespace outrigger::sim_provider

@@ -21,7 +21,7 @@ Fault timed(Duration at, std::optional<Duration> length = {}, std::optional<Dura
 
 bool fits(Schedule& schedule, Duration after, std::string_view path = "/v1/chat/completions", std::string_view model = "m") {
   Rng rng(1);
-  return schedule.match(path, model, k_start + after, rng) != nullptr;
+  return schedule.match({path, model, {}}, k_start + after, rng) != nullptr;
 }
 
 TEST_CASE("a window of time includes its first instant and not its last") {
@@ -81,9 +81,9 @@ TEST_CASE("the first fault that holds is taken, and the others count the request
   second.code = "second";
   Schedule schedule({first, second}, k_start);
   Rng rng(1);
-  CHECK(schedule.match("/x", "", k_start, rng)->code == "first");
-  CHECK(schedule.match("/x", "", k_start, rng)->code == "second");
-  CHECK(schedule.match("/x", "", k_start, rng) == nullptr);
+  CHECK(schedule.match({"/x", {}, {}}, k_start, rng)->code == "first");
+  CHECK(schedule.match({"/x", {}, {}}, k_start, rng)->code == "second");
+  CHECK(schedule.match({"/x", {}, {}}, k_start, rng) == nullptr);
 }
 
 TEST_CASE("a probability is kept in the long run") {
@@ -94,7 +94,7 @@ TEST_CASE("a probability is kept in the long run") {
   INFO("seed " << seed);
   Rng rng(seed);
   int hits = 0;
-  for (int i = 0; i < 10'000; ++i) hits += schedule.match("/x", "", k_start, rng) != nullptr ? 1 : 0;
+  for (int i = 0; i < 10'000; ++i) hits += schedule.match({"/x", {}, {}}, k_start, rng) != nullptr ? 1 : 0;
   CHECK(hits > 3'660);
   CHECK(hits < 4'060);
 }
@@ -106,11 +106,12 @@ TEST_CASE("connections are refused only by faults that depend on time alone") {
   CHECK_FALSE(schedule.refuses(k_start + 10s - 1ns));
   CHECK(schedule.refuses(k_start + 10s));
   CHECK_FALSE(schedule.refuses(k_start + 15s));
-  for (const auto& narrow : {+[](Fault& f) { f.path = "x"; }, +[](Fault& f) { f.model = "x"; },
-                             +[](Fault& f) { f.every = 2; }, +[](Fault& f) { f.probability = 0.5; },
-                             +[](Fault& f) {
-                               f.requests = {1, 2};
-                             }}) {
+  for (const auto& narrow :
+       {+[](Fault& f) { f.path = "x"; }, +[](Fault& f) { f.model = "x"; }, +[](Fault& f) { f.key = "x"; },
+        +[](Fault& f) { f.over = 1; }, +[](Fault& f) { f.every = 2; }, +[](Fault& f) { f.probability = 0.5; },
+        +[](Fault& f) {
+          f.requests = {1, 2};
+        }}) {
     Fault fault = outage;
     narrow(fault);
     CHECK_FALSE(Schedule({fault}, k_start).refuses(k_start + 10s));
@@ -141,6 +142,56 @@ TEST_CASE("a rate limit takes many units at once, and never asks for more than t
   CHECK(limit.take(50, k_start).retry_after == 500ms);
   CHECK(limit.take(1'000'000, k_start).retry_after == 1s);
   CHECK(limit.take(1'000'000, k_start + 1s).allowed);
+}
+
+TEST_CASE("a window limit counts what it refuses") {
+  WindowLimit limit(2, 10s);
+  CHECK(limit.take(k_start).remaining == 1);
+  CHECK(limit.take(k_start + 1s).remaining == 0);
+  auto refused = limit.take(k_start + 2s);
+  CHECK_FALSE(refused.allowed);
+  CHECK(refused.limit == 2);
+  CHECK(refused.retry_after == 9s);  // when the request of the first second is out of sight, too
+  refused = limit.take(k_start + 11s - 1ns);
+  CHECK_FALSE(refused.allowed);
+  CHECK(refused.retry_after == 1s + 1ns);  // the refusal of the second second still counts
+  CHECK(limit.take(k_start + 12s).allowed);
+}
+
+TEST_CASE("a window limit is open again to the instant that it tells") {
+  WindowLimit limit(1, 10s);
+  CHECK(limit.take(k_start).allowed);
+  CHECK(limit.take(k_start + 10s).allowed);
+  CHECK_FALSE(limit.take(k_start + 20s - 1ns).allowed);
+  CHECK_FALSE(limit.take(k_start + 20s).allowed);
+  CHECK(limit.take(k_start + 30s).allowed);
+}
+
+TEST_CASE("a fault can be for one key alone") {
+  Fault fault;
+  fault.key = "sk-a";
+  fault.requests = {2, 2};
+  Schedule schedule({fault}, k_start);
+  Rng rng(1);
+  const auto hit = [&](std::string_view key) { return schedule.match({"/x", "m", key}, k_start, rng) != nullptr; };
+  CHECK_FALSE(hit("sk-a"));
+  CHECK_FALSE(hit("sk-b"));  // is not counted
+  CHECK_FALSE(hit(""));
+  CHECK(hit("sk-a"));
+}
+
+TEST_CASE("a fault can be for what is over a limit within a window of time") {
+  Fault fault = timed(10s, 5s);
+  fault.over = 2;
+  Schedule schedule({fault}, k_start);
+  for (int i = 0; i < 5; ++i) CHECK_FALSE(fits(schedule, 8s));
+  CHECK_FALSE(fits(schedule, 10s));
+  CHECK_FALSE(fits(schedule, 10s));
+  CHECK(fits(schedule, 10s));
+  CHECK(fits(schedule, 11s - 1ns));
+  CHECK_FALSE(fits(schedule, 12s));
+  schedule.restart(k_start);
+  CHECK_FALSE(fits(schedule, 12s));
 }
 
 TEST_CASE("the kind of a fault is what it mainly does") {

@@ -47,6 +47,9 @@ TEST_CASE("every key of a fault is read") {
     size = "4KiB"
     models = ["a", "b*"]
     requests_per_minute = 60
+    window_requests = 20
+    window = "10s"
+    concurrency = 4
     [[fault]]
     at = "10s"
     for = "5s"
@@ -55,6 +58,9 @@ TEST_CASE("every key of a fault is read") {
     every = 2
     path = "/v1/embeddings"
     model = "text-*"
+    key = "sk-a"
+    over = 60
+    within = "2s"
     probability = 0.25
     status = 429
     code = "slow_down"
@@ -74,6 +80,9 @@ TEST_CASE("every key of a fault is read") {
   CHECK(settings->mode == AnswerMode::size);
   CHECK(settings->size == 4096);
   CHECK(settings->requests_per_minute == 60u);
+  CHECK(settings->window_requests == 20u);
+  CHECK(settings->window == 10s);
+  CHECK(settings->concurrency == 4u);
   REQUIRE(settings->faults.size() == 2);
   const Fault& one = settings->faults[0];
   CHECK(one.at == 10s);
@@ -84,6 +93,9 @@ TEST_CASE("every key of a fault is read") {
   CHECK(one.every == 2);
   CHECK(one.path == "/v1/embeddings");
   CHECK(one.model == "text-*");
+  CHECK(one.key == "sk-a");
+  CHECK(one.over == 60u);
+  CHECK(one.within == 2s);
   CHECK(one.probability == 0.25);
   CHECK(one.status == 429);
   CHECK(one.code == "slow_down");
@@ -106,6 +118,7 @@ TEST_CASE("a wrong setting is refused with its place and what to write") {
       {"colour = 1", "sim.toml:1:10: `colour` is not known here"},
       {"\nfirst_token = 5", "sim.toml:2:15: `first_token` must be a duration such as \"250ms\" or \"5s\""},
       {"first_token = \"5\"", "sim.toml:1:15: `first_token` must be a duration such as \"250ms\" or \"5s\", not \"5\""},
+      {"window = \"0s\"", "sim.toml:1:10: `window` must be above 0"},
       {"tokens = 0", "sim.toml:1:10: `tokens` must be from 1 to 1000000, not 0"},
       {"size = \"2KB\"", "sim.toml:1:8: `size` must be a size such as 2048 or \"2KiB\""},
       {"answer = \"poem\"", "sim.toml:1:10: `answer` must be \"derived\", \"echo\", \"fixed\" or \"size\""},
