@@ -45,7 +45,7 @@ inline constexpr std::size_t k_error_body_max = std::size_t{64} << 10;
 Signal read_event_signal(std::string_view data);
 
 // What headers tell of the account's limits: `x-ratelimit-*` as OpenAI and its kin and Mistral send them, `anthropic-ratelimit-*`.
-// `ignored` grows by each value that makes no sense.
+// `ignored` grows by each value that makes no sense, a `retry-after` included.
 Limits read_limits(const HeaderLookup& header, WallTime now, std::uint32_t& ignored);
 
 }  // namespace outrigger::providers

@@ -24,6 +24,13 @@ class Reader {
  public:
   Reader(const HeaderLookup& header, WallTime now, std::uint32_t& ignored) : header_(header), now_(now), ignored_(ignored) {}
 
+  // read_signal() takes the wait from these; here they are only counted when it could not. A date that has passed tells no wait
+  // either.
+  void count_useless_waits() const {
+    if (const auto text = header_("retry-after-ms"); text && !read_millis(*text)) ++ignored_;
+    if (const auto text = header_("retry-after"); text && !read_retry_after(*text, now_)) ++ignored_;
+  }
+
   // The first of `names` that is there and makes sense.
   std::optional<std::uint64_t> count(std::initializer_list<std::string_view> names) const {
     return first(names, [](std::string_view text) { return read_count(text); });
@@ -72,6 +79,7 @@ void add_apart(const Reader& read, Limits& limits) {
 
 Limits read_limits(const HeaderLookup& header, WallTime now, std::uint32_t& ignored) {
   const Reader read(header, now, ignored);
+  read.count_useless_waits();
   Limits limits;
   limits.requests_limit =
       read.count({"x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit", "x-ratelimit-limit-req-minute"});

@@ -141,5 +141,23 @@ TEST_CASE("values that make no sense are ignored and counted") {
   CHECK(ignored == 0);
 }
 
+TEST_CASE("a wait that makes no sense is counted, too") {
+  const auto ignored_of = [](const Headers& headers) {
+    std::uint32_t ignored = 0;
+    limits_of(headers, ignored);
+    return ignored;
+  };
+  for (const std::string useless : {"1e9", "1000000000", "-5", "soon", "", "nan", "inf", "Wed, 21 Oct 2015 07:28:00 GMT"}) {
+    INFO(useless);
+    CHECK(ignored_of({{"retry-after", useless}}) == 1);
+    CHECK(ignored_of({{"retry-after", useless}, {"retry-after-ms", "-1"}}) == 2);
+  }
+  for (const std::string useful : {"0", "1", "0.5", "3600", "Thu, 21 Aug 2025 13:00:00 GMT"}) {
+    INFO(useful);
+    CHECK(ignored_of({{"retry-after", useful}}) == 0);
+  }
+  CHECK(ignored_of({{"retry-after-ms", "1500"}}) == 0);
+}
+
 }  // namespace
 }  // namespace outrigger::providers
