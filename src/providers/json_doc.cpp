@@ -41,6 +41,28 @@ std::optional<std::uint64_t> whole_number_of(yyjson_val* value) {
   return number;
 }
 
+bool ends_early(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return true;
+  if (text[begin] != '{' && text[begin] != '[') return false;
+  std::size_t open = 0;
+  bool in_string = false;
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++open;
+    } else if ((c == '}' || c == ']') && --open == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool is_nothing(yyjson_val* value) {
   if (value == nullptr || yyjson_is_null(value)) return true;
   if (yyjson_is_str(value)) return yyjson_get_len(value) == 0;

@@ -30,6 +30,9 @@ class JsonDoc {
   std::unique_ptr<yyjson_doc, Free> doc_;
 };
 
+// Is this JSON of which the end is missing, or nothing at all? For texts that are no JSON in another way: false.
+bool ends_early(std::string_view text);
+
 // Null when `object` is not an object or has no such member.
 yyjson_val* member(yyjson_val* object, std::string_view name);
 std::optional<std::string_view> string_of(yyjson_val* value);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "providers/json_doc.h"
+
 namespace outrigger::proxy {
 namespace {
 
@@ -142,6 +144,10 @@ void Runner::end_blocking() {
     answer_.verdict = answer_.reader->finish();
     if (!*answer_.verdict && answer_.verdict->error() == chat::NoStoreReason::error_in_answer) {
       return fail_with_payload(body.view(), providers::read_event_signal(body.view()));
+    }
+    const bool is_unread = !*answer_.verdict && answer_.verdict->error() == chat::NoStoreReason::not_understood;
+    if (is_unread && providers::ends_early(body.view())) {
+      return fail_in_transit(ErrorCode::upstream_cut, "the answer's JSON ends before its end");
     }
   } else if (auto signal = read_signal(body.view()); signal.kind != providers::SignalKind::ok) {
     return fail_with_payload(body.view(), std::move(signal));
