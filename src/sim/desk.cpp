@@ -210,7 +210,8 @@ std::optional<Script> Desk::over_limit(const Ask& ask, http::Headers& headers, M
   Duration wait{};
   if (window_) {
     const auto verdict = window_->take(now);
-    add_limit(headers, "requests", verdict);
+    // The fields speak of a minute. Providers that count by shorter times, too, do not tell so.
+    if (settings_.window >= 1min) add_limit(headers, "requests", verdict);
     wait = verdict.retry_after;
   }
   if (requests_ && wait == 0s) {

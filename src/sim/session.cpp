@@ -130,6 +130,8 @@ void Session::play() {
     const Script::Step& step = script_.steps[next_];
     if (step.wait > 0s && !std::exchange(waited_, true)) return wait_then_play(step.wait);
     if (unsent() > k_max_unsent) return wait_then_play(k_poll);
+    // The server may still hold the head back for the body's first piece; raw bytes would overtake it.
+    if (step.raw && stream_ != nullptr && exchange_.unsent() > stream_->unsent()) return wait_then_play(0s);
     waited_ = false;
     ++next_;
     if (!step.raw) {

@@ -298,16 +298,25 @@ TEST_CASE("the rate limit tells how much is left and how long to wait") {
 }
 
 TEST_CASE("a window limit refuses with the wait that ends it, and counts the refusal") {
-  Shop shop("window_requests = 2\nwindow = \"10s\"\nfirst_token = \"0s\"\nbetween_tokens = \"0s\"");
+  Shop shop("window_requests = 2\nwindow = \"1m\"\nfirst_token = \"0s\"\nbetween_tokens = \"0s\"");
   CHECK(shop.chat(k_question)->header("x-ratelimit-remaining-requests") == "1");
   CHECK(shop.chat(k_question)->status() == 200);
   const auto refused = shop.chat(k_question);
   CHECK(refused->status() == 429);
   CHECK(refused->header("x-ratelimit-limit-requests") == "2");
-  CHECK(refused->header("retry-after") == "10");
+  CHECK(refused->header("retry-after") == "60");
   shop.world.loop.run_for(std::chrono::milliseconds(std::stoi(refused->header("retry-after-ms"))));
   CHECK(shop.chat(k_question)->status() == 200);
   CHECK(shop.provider.ledger().rate_limited == 1);
+}
+
+TEST_CASE("a window of less than a minute is not told") {
+  Shop shop("window_requests = 1\nwindow = \"1s\"\nfirst_token = \"0s\"\nbetween_tokens = \"0s\"");
+  CHECK(shop.chat(k_question)->header("x-ratelimit-limit-requests").empty());
+  const auto refused = shop.chat(k_question);
+  CHECK(refused->status() == 429);
+  CHECK(refused->header("retry-after") == "1");
+  CHECK(refused->header("x-ratelimit-limit-requests").empty());
 }
 
 TEST_CASE("more than may be under way at once are refused, and a place is free when its answer has left") {
