@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -171,6 +172,30 @@ def pair(start):
     """A provider without delays, and Outrigger in front of it with all defaults."""
     sim = start(Sim)
     return sim, start(Outrigger, upstream(sim))
+
+
+@pytest.fixture(scope="session")
+def ten_minutes(tmp_path_factory):
+    """Begins with the first test that names it and goes on beside the others until its own looks at what came out."""
+    import bad_minutes
+    directory = tmp_path_factory.mktemp("ten_minutes")
+    sims = [Sim(directory, bad_minutes.CALM) for _ in range(3)]
+    proxy = Outrigger(directory, bad_minutes.CONFIG.format(*(sim.url for sim in sims)))
+    result = directory / "users.json"
+    with open(result, "wb") as out:
+        users = subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("many_users.py"), str(proxy.port),
+                                  str(bad_minutes.SECONDS), str(bad_minutes.RATE)],
+                                 stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE)
+    assert users.stderr.readline() == b"ready\n"
+    for sim, faults in zip(sims, (bad_minutes.PRIMARY, bad_minutes.SECOND, bad_minutes.THIRD)):
+        sim.faults(faults)
+    users.stdin.write(b"\n")
+    users.stdin.flush()
+    yield users, result, proxy, sims
+    users.kill()
+    users.wait()
+    for process in (proxy, *sims):
+        process.stop()
 
 
 class Redis(Process):
