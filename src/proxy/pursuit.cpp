@@ -280,20 +280,13 @@ void Pursuit::on_runner_failed(Runner& runner, Failure failure) {
   running_.erase(running);
   if (steps_.empty()) return handler_.on_no_answer(std::move(failure));
   note_failure(index, failure);
-  const bool ends = index == 0 && is_the_clients(failure.signal.kind);
+  const bool ends = index == 0 && failure.signal.kind == providers::SignalKind::client_fault;
   if (!first_failure_) first_failure_ = std::move(failure);
   // The other one of a hedge may still answer.
   if (!running_.empty()) return;
   hedge_.cancel();
   if (ends) return give_up();
   next();
-}
-
-// Is it for the client to put right? A credential of its own that is refused, too: nobody has vouched for this client, so the
-// operator's credentials at other targets are not for it.
-bool Pursuit::is_the_clients(providers::SignalKind kind) const {
-  const bool is_own_key = order_.chain.front().destination.target->upstream->keys.empty();
-  return kind == providers::SignalKind::client_fault || (kind == providers::SignalKind::credential && is_own_key);
 }
 
 // What the failure says about trying the same target again. (What it says about the target, its Lane has been told.)

@@ -151,7 +151,6 @@ class Pursuit final : public RunnerHandler, public Waiter {
   void run_unwatched();
   void watch_for_hedge(const Lane& lane);
   void hedge(bool is_probe);
-  [[nodiscard]] bool is_the_clients(providers::SignalKind kind) const;
   void note_failure(std::size_t index, const Failure& failure);
   void note_tried(const Running& running, std::string outcome);
   [[nodiscard]] std::vector<Running>::iterator running_of(const Runner& runner);
