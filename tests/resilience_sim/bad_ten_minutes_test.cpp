@@ -1,0 +1,144 @@
+// The bad ten minutes: a primary that is down, rejects, and browns out by turns, and two fallbacks that are not perfect either. One
+// of the three is always well, so every request can be answered; the question is at what cost.
+#include <catch2/catch_test_macros.hpp>
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iostream>
+#include <numbers>
+
+#include "resilience_sim/baselines.h"
+#include "resilience_sim/bench.h"
+#include "resilience_sim/figures.h"
+#include "resilience_sim/provider.h"
+#include "resilience_sim/seeds.h"
+
+namespace outrigger::sim {
+namespace {
+
+constexpr Duration k_span = 600s;
+constexpr double k_most = 120;
+
+double offered(Duration at) { return 60 + 60 * std::sin(std::numbers::pi * seconds(at) / seconds(k_span)); }
+
+std::vector<ProviderPlan> providers() {
+  ProviderPlan primary;
+  primary.errors = 0.03;
+  primary.outages = {{40s, 80s}, {300s, 356s}, {450s, 470s}};
+  primary.limit = CallLimit{60, 1s};
+  primary.tight = {{130s, 168s}, {380s, 412s}};
+  primary.brown_outs = {{220s, 270s}};
+  ProviderPlan first;
+  first.errors = 0.02;
+  first.outages = {{90s, 130s}, {470s, 500s}};
+  ProviderPlan second;
+  second.errors = 0.01;
+  second.outages = {{350s, 370s}};
+  return {primary, first, second};
+}
+
+constexpr std::string_view k_config = R"([[upstream]]
+name = "primary"
+url = "http://primary:9000/v1"
+[[upstream]]
+name = "first"
+url = "http://first:9000/v1"
+[[upstream]]
+name = "second"
+url = "http://second:9000/v1"
+[[model]]
+name = "*"
+target = "primary"
+fallback = ["first", "second"]
+timeout = { first_token = "1s" }
+[cache]
+)";
+
+// What is asked: three of ten ask what nobody has asked, the others something popular (Zipf's law).
+class Questions {
+ public:
+  Questions() {
+    double sum = 0;
+    for (std::size_t rank = 1; rank <= k_known; ++rank) sums_.push_back(sum += std::pow(static_cast<double>(rank), -k_zipf));
+  }
+  Ask operator()(Rng& rng) {
+    if (rng.chance(k_unique)) return {.question = fmt::format("u{}", ++unique_)};
+    const auto found = std::ranges::lower_bound(sums_, rng.unit() * sums_.back());
+    return {.question = fmt::format("q{}", found - sums_.begin())};
+  }
+
+ private:
+  static constexpr std::size_t k_known = 20'000;
+  static constexpr double k_zipf = 0.9;
+  static constexpr double k_unique = 0.3;
+  std::vector<double> sums_;
+  std::uint64_t unique_ = 0;
+};
+
+struct Played {
+  Figures figures;
+  std::string unrest;
+  std::uint64_t digest = 0;
+};
+
+Played play(std::uint64_t seed, bool with_cache) {
+  Bench bench(seed, fmt::format("{}mode = \"{}\"\n", k_config, with_cache ? "on" : "off"));
+  const std::vector<ProviderPlan> plans = providers();
+  Provider primary(bench.world, "primary", plans[0]);
+  Provider first(bench.world, "first", plans[1]);
+  Provider second(bench.world, "second", plans[2]);
+  Visitors visitors(bench.world, Bench::door(), bench.world.rng.fork());
+  visitors.come(k_span, k_most, offered, Questions());
+  const bool all = visitors.run(k_span + 400s);
+  CHECK(all);
+  CHECK(visitors.complaints().empty());
+  Played played;
+  played.figures = figures_of(visitors.outcomes(), primary.calls().size() + first.calls().size() + second.calls().size());
+  bench.world.loop.run_for(1s);
+  played.unrest = bench.unrest();
+  played.digest = bench.world.digest();
+  std::cout << fmt::format("    seed {}{}: {} calls to the primary ({} 500, {} 503, {} 429, {} silent), {} to the first, {} to the "
+                           "second\n",
+                           seed, with_cache ? " with the cache" : "", primary.calls().size(), primary.count(Fate::fails),
+                           primary.count(Fate::down), primary.count(Fate::rejected),
+                           primary.count(Fate::hangs) + primary.count(Fate::stalls), first.calls().size(),
+                           second.calls().size());
+  if (std::getenv("RESILIENCE_TOLD") != nullptr) {
+    for (const std::string& line : bench.told()) std::cout << "      " << line << '\n';
+  }
+  return played;
+}
+
+}  // namespace
+
+TEST_CASE("the bad ten minutes: everybody is answered") {
+  Figures none, sdk, chain, proxied, cached;
+  for (const std::uint64_t seed : seeds()) {
+    const std::vector<Duration> arrivals = draw_arrivals(k_span, k_most, offered, Rng(seed));
+    none.add(play_baseline(Policy::none, providers(), arrivals, Rng(seed + 1)));
+    sdk.add(play_baseline(Policy::sdk, providers(), arrivals, Rng(seed + 1)));
+    chain.add(play_baseline(Policy::chain, providers(), arrivals, Rng(seed + 1)));
+    const Played played = play(seed, false);
+    proxied.add(played.figures);
+    CHECK(played.unrest == "");
+    const Played again = play(seed, true);
+    cached.add(again.figures);
+    CHECK(again.unrest == "");
+  }
+  std::cout << "The bad ten minutes\n"
+            << table_head() << table_line("no proxy", none) << table_line("SDK with two retries", sdk)
+            << table_line("blind chain, 30 s", chain) << table_line("Outrigger", proxied)
+            << table_line("Outrigger with the cache", cached) << std::flush;
+  // That the scenario is the one that is meant.
+  CHECK(none.success() > 0.61);
+  CHECK(none.success() < 0.62);
+  CHECK(proxied.success() >= 0.99999);
+  CHECK(proxied.calls_per_sent() <= 1.06);
+  CHECK(proxied.percentile(0.99) <= 1.5);
+  CHECK(cached.success() >= 0.99999);
+  CHECK(cached.calls_per_sent() <= 1.06);
+  CHECK(cached.percentile(0.99) <= 1.5);
+}
+
+}  // namespace outrigger::sim
