@@ -105,6 +105,12 @@ Played play(std::uint64_t seed, bool with_cache) {
                            primary.count(Fate::hangs) + primary.count(Fate::stalls), first.calls().size(),
                            second.calls().size());
   if (std::getenv("RESILIENCE_TOLD") != nullptr) {
+    std::vector<std::array<int, 3>> served(61);
+    for (const Outcome& o : visitors.outcomes()) {
+      auto& b = served[std::min<std::size_t>(60, static_cast<std::size_t>(seconds(o.began) / 10))];
+      ++b[o.served_by.starts_with("primary") ? 0 : o.served_by.starts_with("first") ? 1 : 2];
+    }
+    for (std::size_t i = 0; i < 60; ++i) std::cout << fmt::format("{:4} s {:5} {:5} {:5}\n", i * 10, served[i][0], served[i][1], served[i][2]);
     for (const std::string& line : bench.told()) std::cout << "      " << line << '\n';
   }
   return played;

@@ -72,25 +72,26 @@ class Provider::Connection final : public io::StreamHandler {
   void on_request(const std::string& request) {
     question_ = between(request, "<<", '>');
     is_embedding_ = request.starts_with("POST /v1/embeddings");
+    served_ = is_embedding_ ? &owner_.embeddings_ : &owner_.chat_;
     streams_ = request.find("\"stream\":true") != std::string::npos;
     const Duration at = owner_.now();
     if (owner_.habits_.tells_limits) limits_ = told_limits(at);
-    const Verdict verdict = owner_.model_.on_call(at, owner_.rng_, owner_.under_way_);
+    const Verdict verdict = served_->model.on_call(at, owner_.rng_, served_->under_way);
     ++owner_.counts_.at(static_cast<std::size_t>(verdict.fate));
-    owner_.calls_.push_back({at, verdict.fate, owner_.under_way_, question_});
+    owner_.calls_.push_back({at, verdict.fate, served_->under_way, question_});
     is_busy_ = true;
-    ++owner_.under_way_;
+    ++served_->under_way;
     answer(verdict);
   }
 
   // As of before the call, less the call itself.
   std::string told_limits(Duration at) {
-    const CallLimit& limit = *owner_.model_.plan().limit;
-    const std::uint64_t left = owner_.model_.remaining(at);
+    const CallLimit& limit = *served_->model.plan().limit;
+    const std::uint64_t left = served_->model.remaining(at);
     return fmt::format("x-ratelimit-limit-requests: {}\r\nx-ratelimit-remaining-requests: {}\r\n"
                        "x-ratelimit-reset-requests: {}ms\r\n",
                        limit.calls, left > 0 ? left - 1 : 0,
-                       std::chrono::duration_cast<std::chrono::milliseconds>(owner_.model_.reset(at)).count());
+                       std::chrono::duration_cast<std::chrono::milliseconds>(served_->model.reset(at)).count());
   }
 
   void answer(const Verdict& verdict) {
@@ -101,7 +102,7 @@ class Provider::Connection final : public io::StreamHandler {
       case Fate::fails:
         return after(verdict.after, [this] { refuse(500, Fate::fails); });
       case Fate::down:
-        return after(verdict.after + owner_.habits_.recovery_is_slow, [this] { refuse(503, Fate::down); });
+        return after(verdict.after + owner_.habits_.down_after, [this] { refuse(503, Fate::down); });
       case Fate::rejected:
         return after(verdict.after, [this] { refuse(429, Fate::rejected); });
       case Fate::hangs:
@@ -161,7 +162,7 @@ class Provider::Connection final : public io::StreamHandler {
     const std::string told =
         fate == Fate::rejected
             ? fmt::format("Retry-After: {}\r\n",
-                          std::chrono::ceil<std::chrono::seconds>(owner_.model_.plan().retry_after).count())
+                          std::chrono::ceil<std::chrono::seconds>(served_->model.plan().retry_after).count())
             : std::string();
     send(fmt::format("HTTP/1.1 {} No\r\nContent-Type: application/json\r\n{}{}Content-Length: {}\r\n\r\n{}", status, limits_,
                      told, body.size(), body));
@@ -172,11 +173,12 @@ class Provider::Connection final : public io::StreamHandler {
   void after(Duration delay, io::Callback callback) { timer_ = owner_.world_.loop.after(delay, std::move(callback)); }
   void send(const std::string& text) { stream_->write(Bytes::copy(text)); }
   void end_call() {
-    if (std::exchange(is_busy_, false)) --owner_.under_way_;
+    if (std::exchange(is_busy_, false)) --served_->under_way;
   }
 
   Provider& owner_;
   std::uint64_t number_;
+  Served* served_ = nullptr;  // since the first request
   std::unique_ptr<io::Stream> stream_;
   std::string pending_, question_, text_, limits_;
   bool is_busy_ = false;
@@ -185,8 +187,13 @@ class Provider::Connection final : public io::StreamHandler {
   io::Timer timer_;
 };
 
-Provider::Provider(SimWorld& world, const std::string& name, ProviderPlan plan, Habits habits)
-    : world_(world), rng_(world.rng.fork()), model_(std::move(plan)), habits_(habits), start_(world.loop.now()) {
+Provider::Provider(SimWorld& world, const std::string& name, const ProviderPlan& plan, Habits habits)
+    : world_(world),
+      rng_(world.rng.fork()),
+      chat_{ProviderModel(plan)},
+      embeddings_{ProviderModel(habits.embeddings.value_or(plan))},
+      habits_(std::move(habits)),
+      start_(world.loop.now()) {
   auto listener = world.net.listen({name, 9000, false}, std::nullopt, [this](std::unique_ptr<io::Stream> stream) {
     const std::uint64_t number = next_connection_++;
     connections_.emplace(number, std::make_unique<Connection>(*this, number, std::move(stream)));

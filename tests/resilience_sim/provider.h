@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace outrigger::sim {
 struct ProviderCall {
   Duration at{};
   Fate fate = Fate::answers;
-  std::size_t under_way = 0;  // others, when it came
+  std::size_t under_way = 0;  // others of its kind, when it came
   std::string question;
 };
 
@@ -27,11 +28,12 @@ class Provider {
   struct Habits {
     bool tells_limits = false;        // x-ratelimit-* with every answer
     Duration between_tokens = 10ms;   // of a stream
-    Duration recovery_is_slow = 0ms;  // when it is down: says nothing for so long before it says so
+    Duration down_after = 0ms;        // when it is down: says nothing for so long before it says so
+    std::optional<ProviderPlan> embeddings{};  // a model with limits of its own
   };
   // Listens at once at "<name>:9000".
-  Provider(SimWorld& world, const std::string& name, ProviderPlan plan, Habits habits);
-  Provider(SimWorld& world, const std::string& name, ProviderPlan plan) : Provider(world, name, std::move(plan), Habits{}) {}
+  Provider(SimWorld& world, const std::string& name, const ProviderPlan& plan, Habits habits);
+  Provider(SimWorld& world, const std::string& name, const ProviderPlan& plan) : Provider(world, name, plan, Habits{}) {}
   ~Provider();
   Provider(const Provider&) = delete;
   Provider& operator=(const Provider&) = delete;
@@ -40,8 +42,7 @@ class Provider {
   [[nodiscard]] std::uint64_t count(Fate fate) const { return counts_.at(static_cast<std::size_t>(fate)); }
   // Errors whose last byte has been written.
   [[nodiscard]] std::uint64_t refusals_sent() const { return refusals_sent_; }
-  [[nodiscard]] std::size_t under_way() const { return under_way_; }
-  [[nodiscard]] ProviderModel& model() { return model_; }
+  [[nodiscard]] std::size_t under_way() const { return chat_.under_way + embeddings_.under_way; }
 
  private:
   class Connection;
@@ -50,15 +51,18 @@ class Provider {
   [[nodiscard]] Duration now() const { return world_.loop.now() - start_; }
   void leave(std::uint64_t number);
 
+  struct Served {
+    ProviderModel model;
+    std::size_t under_way = 0;
+  };
   SimWorld& world_;
   Rng rng_;
-  ProviderModel model_;
+  Served chat_, embeddings_;
   Habits habits_;
   MonoTime start_;
   std::vector<ProviderCall> calls_;
   std::array<std::uint64_t, 9> counts_{};
   std::uint64_t refusals_sent_ = 0;
-  std::size_t under_way_ = 0;
   std::uint64_t next_connection_ = 0;
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::unique_ptr<io::Listener> listener_;

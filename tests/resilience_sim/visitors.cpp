@@ -67,6 +67,7 @@ class Visitors::Visitor final : public io::StreamHandler {
     outbox_ = wire_of(ask);
     if (stream_ != nullptr) stream_->write(Bytes::copy(std::exchange(outbox_, {})));
     patience_ = owner_.world_.loop.after(k_patience, [this] { end("it took too long", true); });
+    if (ask.leaves_in) patience_ = owner_.world_.loop.after(*ask.leaves_in, [this] { leave(); });
   }
   void leave() { end({}, true); }
 
@@ -106,6 +107,7 @@ class Visitors::Visitor final : public io::StreamHandler {
   void end(const std::string& why, bool leaves) {
     patience_.cancel();
     Outcome outcome;
+    outcome.question = ask_.question;
     outcome.gone = leaves && why.empty() && !wire_.done();
     outcome.answered = why.empty() && !outcome.gone;
     outcome.status = wire_.status();

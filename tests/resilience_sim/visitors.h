@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,11 @@ struct Ask {
   bool stream = true;
   bool embedding = false;
   std::size_t padding = 0;  // bytes that the prompt is longer
+  std::optional<Duration> leaves_in{};
 };
 
 struct Outcome {
+  std::string question;
   bool answered = false;
   bool gone = false;        // the client left
   int status = 0;           // 0: nothing came
