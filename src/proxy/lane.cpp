@@ -143,22 +143,37 @@ Look Lane::look_past_queue(std::uint64_t tokens) const {
   return {admission == resilience::Health::Admission::probe ? Readiness::probe : Readiness::ready, now};
 }
 
-Look Lane::look(std::uint64_t tokens, bool has_turn) const {
-  Look look = look_past_queue(tokens);
+// Keys take turns, so each has its share of those who wait.
+resilience::FairQueue::Supply Lane::supply(const resilience::Ticket& ticket) const {
+  const MonoTime now = this->now();
+  const resilience::FairLane::Ahead ahead = queue_.ahead(ticket);
+  const double share = 1 / static_cast<double>(keys_.size());
+  const resilience::RateGate::Before before{static_cast<std::uint64_t>(ahead.count * share),
+                                            static_cast<std::uint64_t>(ahead.cost * share)};
+  resilience::FairQueue::Supply supply{look_past_queue(ticket.cost).at, MonoTime::max()};
+  for (const Key& key : keys_) {
+    if (key.set_aside_until && *key.set_aside_until > now) continue;
+    supply.paced = std::min(supply.paced, key.gate.earliest(now, ticket.cost, before));
+  }
+  if (supply.paced == MonoTime::max()) supply.paced = now;  // no key is left, so no gate matters
+  return supply;
+}
+
+Look Lane::look(const resilience::Ticket& ticket, bool has_turn) const {
+  Look look = look_past_queue(ticket.cost);
   if (has_turn || queue_.empty()) return look;
   // Others were here first.
-  resilience::Ticket ticket;
-  ticket.cost = tokens;
   const bool can_go = look.readiness == Readiness::ready || look.readiness == Readiness::probe;
   if (can_go) look.readiness = Readiness::busy;
   if (look.readiness == Readiness::busy || look.readiness == Readiness::paced) {
-    look.at = now() + queue_.predicted_wait(now(), ticket, look.at);
+    look.at = now() + queue_.predicted_wait(now(), ticket, supply(ticket));
   }
   return look;
 }
 
-std::optional<Permit> Lane::acquire(std::uint64_t tokens, bool has_turn) {
-  const Look found = look(tokens, has_turn);
+std::optional<Permit> Lane::acquire(const resilience::Ticket& ticket, bool has_turn) {
+  const std::uint64_t tokens = ticket.cost;
+  const Look found = look(ticket, has_turn);
   if (found.readiness != Readiness::ready && found.readiness != Readiness::probe) return std::nullopt;
   const MonoTime now = this->now();
   const auto admission = health_.admit(now);
@@ -228,15 +243,15 @@ void Lane::note_change() {
 }
 
 Lane::Place Lane::wait(Waiter& waiter, const resilience::Ticket& ticket) {
-  const Look past = look_past_queue(ticket.cost);
-  const auto pushed = queue_.push(now(), ticket, past.at);
+  const auto supply = this->supply(ticket);
+  const auto pushed = queue_.push(now(), ticket, supply);
   if (pushed.refused) return {0, pushed.refused};
   waiters_.emplace(pushed.id, &waiter);
   if (pushed.displaced) {
     displaced_.push_back(pushed.displaced->id);
     poke();
   }
-  arm(std::max(past.at, now()));
+  arm(std::max(supply.opens, now()));
   if (const auto due = queue_.next_deadline()) arm(*due);
   return {pushed.id, {}};
 }
@@ -247,10 +262,8 @@ void Lane::leave(std::uint64_t id) {
   poke();
 }
 
-Duration Lane::retry_after(std::uint64_t tokens) const {
-  resilience::Ticket ticket;
-  ticket.cost = tokens;
-  return queue_.retry_after(now(), ticket, look_past_queue(tokens).at);
+Duration Lane::retry_after(const resilience::Ticket& ticket) const {
+  return queue_.retry_after(now(), ticket, supply(ticket));
 }
 
 void Lane::poke() {

@@ -119,11 +119,11 @@ class Lane : public std::enable_shared_from_this<Lane> {
   [[nodiscard]] const std::string& model() const { return model_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
 
-  // Could a request of so many tokens be sent now? Takes nothing. Those who wait go first (`has_turn`: the caller is one of them
-  // and has just been told to go).
-  [[nodiscard]] resilience::Look look(std::uint64_t tokens, bool has_turn) const;
+  // Could such a request be sent now, and if not, when? Takes nothing. Those who wait go first (`has_turn`: the caller is one of
+  // them and has just been told to go). Of a ticket id and deadline are ignored here.
+  [[nodiscard]] resilience::Look look(const resilience::Ticket& ticket, bool has_turn) const;
   // Nothing: look() says why.
-  [[nodiscard]] std::optional<Permit> acquire(std::uint64_t tokens, bool has_turn);
+  [[nodiscard]] std::optional<Permit> acquire(const resilience::Ticket& ticket, bool has_turn);
 
   // Puts the waiter into the queue, or says why not. `ticket.id` is ignored; the id that leave() takes comes back.
   struct Place {
@@ -133,7 +133,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   [[nodiscard]] Place wait(Waiter& waiter, const resilience::Ticket& ticket);
   void leave(std::uint64_t id);
   // When somebody refused now might try again, from now.
-  [[nodiscard]] Duration retry_after(std::uint64_t tokens) const;
+  [[nodiscard]] Duration retry_after(const resilience::Ticket& ticket) const;
 
   // By an operator; until the other is called or the process ends.
   void force_open();
@@ -175,6 +175,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
     MonoTime earliest;
   };
   [[nodiscard]] std::optional<BestKey> best_key(std::uint64_t tokens) const;
+  // What the gates make those wait who wait already, and then this one.
+  [[nodiscard]] resilience::FairQueue::Supply supply(const resilience::Ticket& ticket) const;
   [[nodiscard]] resilience::RateGate& gate_of(std::size_t key);
   bool on_signal(std::size_t key, const providers::Signal& signal, MonoTime started);
   // After what may have opened or closed it. `why`: the last failure's word.

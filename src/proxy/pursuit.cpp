@@ -48,7 +48,12 @@ std::string outcome_of(const Failure& failure) {
 }  // namespace
 
 Pursuit::Pursuit(CallContext& context, const PursuitOrder& order, std::optional<Bytes> body, PursuitHandler& handler)
-    : context_(context), order_(order), body_(std::move(body)), handler_(handler) {}
+    : context_(context), order_(order), body_(std::move(body)), handler_(handler) {
+  ticket_.flow = order.flow;
+  ticket_.cls = order.queue_class;
+  ticket_.priority = order.priority;
+  ticket_.cost = order.cost;
+}
 
 Pursuit::~Pursuit() { stop_waiting(); }
 
@@ -104,7 +109,7 @@ Choice Pursuit::choose(bool has_turn) const {
     resilience::Candidate& candidate = candidates.emplace_back();
     candidate.is_spent = step.is_spent || step.is_unfit;
     candidate.was_awaited = step.was_awaited;
-    if (!candidate.is_spent) candidate.look = step.lane->look(order_.cost, has_turn && i == waiting_step_);
+    if (!candidate.is_spent) candidate.look = step.lane->look(ticket_, has_turn && i == waiting_step_);
   }
   return resilience::plan(candidates, now(), wait_until());
 }
@@ -114,7 +119,7 @@ void Pursuit::next(bool has_turn) {
   const Choice choice = choose(has_turn);
   switch (choice.kind) {
     case Choice::Kind::go: {
-      auto permit = steps_[choice.index].lane->acquire(order_.cost, has_turn && choice.index == waiting_step_);
+      auto permit = steps_[choice.index].lane->acquire(ticket_, has_turn && choice.index == waiting_step_);
       OR_CHECK(permit.has_value());
       return run(choice.index, std::move(*permit));
     }
@@ -159,17 +164,12 @@ void Pursuit::give_up(std::optional<Refusal> refusal) {
 
 void Pursuit::wait_at(std::size_t index, MonoTime until) {
   Step& step = steps_[index];
-  resilience::Ticket ticket;
-  ticket.flow = order_.flow;
-  ticket.cls = order_.queue_class;
-  ticket.priority = order_.priority;
-  ticket.cost = order_.cost;
-  ticket.deadline = until;
-  const Lane::Place place = step.lane->wait(*this, ticket);
+  ticket_.deadline = until;
+  const Lane::Place place = step.lane->wait(*this, ticket_);
   if (place.refused) {
     const bool is_full = *place.refused == resilience::ShedReason::queue_full;
     count_shed(index, *place.refused);
-    refusal_ = Refusal{is_full ? ErrorCode::queue_full : ErrorCode::queue_wait, step.lane->retry_after(order_.cost)};
+    refusal_ = Refusal{is_full ? ErrorCode::queue_full : ErrorCode::queue_wait, step.lane->retry_after(ticket_)};
     step.is_spent = true;
     return next();
   }
@@ -196,7 +196,7 @@ void Pursuit::on_turn(Turn turn) {
   if (turn == Turn::overdue) step.was_awaited = true;
   if (turn == Turn::displaced) {
     count_shed(waiting_step_, resilience::ShedReason::displaced);
-    refusal_ = Refusal{ErrorCode::queue_full, step.lane->retry_after(order_.cost)};
+    refusal_ = Refusal{ErrorCode::queue_full, step.lane->retry_after(ticket_)};
     step.is_spent = true;
   }
   next(turn == Turn::go);
@@ -267,7 +267,7 @@ void Pursuit::hedge(bool is_probe) {
   const Choice choice = choose(false);
   if (choice.kind != Choice::Kind::go) return;
   if (!is_probe && !steps_.front().lane->hedges().withdraw(now())) return;
-  auto permit = steps_[choice.index].lane->acquire(order_.cost, false);
+  auto permit = steps_[choice.index].lane->acquire(ticket_, false);
   OR_CHECK(permit.has_value());
   run(choice.index, std::move(*permit));
 }

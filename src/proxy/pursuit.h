@@ -159,6 +159,7 @@ class Pursuit final : public RunnerHandler, public Waiter {
   const PursuitOrder& order_;
   std::optional<Bytes> body_;
   PursuitHandler& handler_;
+  resilience::Ticket ticket_;  // how it stands in queues
 
   std::vector<Step> steps_;       // one for each link of the chain; none: passed through
   std::vector<Running> running_;  // before the steps are gone, whose lanes they use

@@ -16,7 +16,7 @@ std::uint64_t counted(std::uint64_t cost) { return std::clamp<std::uint64_t>(cos
 
 }  // namespace
 
-FairQueue::Pushed FairQueue::push(MonoTime now, const Ticket& ticket, MonoTime earliest) {
+FairQueue::Pushed FairQueue::push(MonoTime now, const Ticket& ticket, const Supply& supply) {
   collect_expired(now);
   const QueueClass cls = moved(ticket.cls, ticket.priority);
   Pushed pushed;
@@ -25,7 +25,7 @@ FairQueue::Pushed FairQueue::push(MonoTime now, const Ticket& ticket, MonoTime e
     pushed.refused = ShedReason::deadline;
   } else if (size() >= settings_.depth && (displaced = victim(cls)) == k_no_place) {
     pushed.refused = ShedReason::queue_full;
-  } else if (predicted_wait(now, ticket, earliest) >= ticket.deadline - now) {
+  } else if (predicted_wait(now, ticket, supply) >= ticket.deadline - now) {
     pushed.refused = ShedReason::deadline;
   }
   if (pushed.refused) return pushed;
@@ -83,38 +83,50 @@ std::optional<MonoTime> FairQueue::next_deadline() const {
   return deadlines_.front().at;
 }
 
-Duration FairQueue::predicted_wait(MonoTime now, const Ticket& ticket, MonoTime earliest) const {
+FairLane::Ahead FairQueue::ahead(const Ticket& ticket) const {
   const std::size_t own = index_of(moved(ticket.cls, ticket.priority));
   const FairLane::Ahead ahead = lanes_[own].ahead(ticket.flow, counted(ticket.cost));
-  const double cost = ahead.cost + cost_of_others_before(own, ahead.count);
-  const Duration closed = earliest > now ? std::min(earliest - now, k_longest_gate) : Duration(0);
-  return closed + rate_.time_for(cost).value_or(Duration(0));
+  const FairLane::Ahead others = others_before(own, ahead.count);
+  return {ahead.cost + others.cost, ahead.count + others.count};
+}
+
+Duration FairQueue::predicted_wait(MonoTime now, const Ticket& ticket, const Supply& supply) const {
+  const auto until = [now](MonoTime at) { return at > now ? std::min(at - now, k_longest_gate) : Duration(0); };
+  const Duration served = until(supply.opens) + rate_.time_for(ahead(ticket).cost).value_or(Duration(0));
+  return std::max(served, until(supply.paced));
 }
 
 // What the other classes are served before a new ticket of lane `own` that has `count` of its own class before it. Between two
 // services below the top class there are seven at the top; which lower class gets one depends on the age of what waits there,
 // so both get about as many as they have waiting.
-double FairQueue::cost_of_others_before(std::size_t own, double count) const {
+FairLane::Ahead FairQueue::others_before(std::size_t own, double count) const {
   constexpr double k_between = k_lower_share - 1;
   const auto waiting = [this](std::size_t lane) { return static_cast<double>(lanes_[lane].size()); };
-  const auto cost = [&](std::size_t lane, double services) {
-    if (waiting(lane) == 0) return 0.0;
-    return static_cast<double>(lanes_[lane].cost()) * std::min(services / waiting(lane), 1.0);
+  FairLane::Ahead ahead;
+  const auto add = [&](std::size_t lane, double services) {
+    if (waiting(lane) == 0) return;
+    const double share = std::min(services / waiting(lane), 1.0);
+    ahead.cost += static_cast<double>(lanes_[lane].cost()) * share;
+    ahead.count += waiting(lane) * share;
   };
   if (own == 0) {
     const double below = waiting(1) + waiting(2);
-    if (below == 0) return 0;
-    return cost(1, count / k_between * waiting(1) / below) + cost(2, count / k_between * waiting(2) / below);
+    if (below == 0) return ahead;
+    add(1, count / k_between * waiting(1) / below);
+    add(2, count / k_between * waiting(2) / below);
+    return ahead;
   }
   const std::size_t other = own == 1 ? 2 : 1;
   const double lower = waiting(1) + waiting(2) + 1;  // with the new one
   const double top = std::min(waiting(0), k_between * (count + 1) * lower / (waiting(own) + 1));
   const double beside = other > own ? count / k_between : k_between * (count + 1);  // when the top has been served
-  return cost(0, top) + cost(other, top / k_between * waiting(other) / lower + beside);
+  add(0, top);
+  add(other, top / k_between * waiting(other) / lower + beside);
+  return ahead;
 }
 
-std::chrono::seconds FairQueue::retry_after(MonoTime now, const Ticket& ticket, MonoTime earliest) const {
-  return std::clamp(std::chrono::ceil<std::chrono::seconds>(predicted_wait(now, ticket, earliest)), std::chrono::seconds(1),
+std::chrono::seconds FairQueue::retry_after(MonoTime now, const Ticket& ticket, const Supply& supply) const {
+  return std::clamp(std::chrono::ceil<std::chrono::seconds>(predicted_wait(now, ticket, supply)), std::chrono::seconds(1),
                     k_longest_retry);
 }
 

@@ -52,8 +52,14 @@ class FairQueue {
   // Keeps what waits, even when that is more than the new depth.
   void configure(Settings settings) { settings_ = settings; }
 
-  // `earliest`: before that nothing is served at all (a rate gate is closed); it lengthens the predicted wait.
-  Pushed push(MonoTime now, const Ticket& ticket, MonoTime earliest = MonoTime::min());
+  // What the caller knows of the time. `opens`: before that nothing is served at all (a rate gate is closed). `paced`: this ticket
+  // is not served before, because a rate holds back it and what is ahead() of it. Both lengthen the predicted wait.
+  struct Supply {
+    MonoTime opens = MonoTime::min();
+    MonoTime paced = MonoTime::min();
+  };
+  Pushed push(MonoTime now, const Ticket& ticket, const Supply& supply);
+  Pushed push(MonoTime now, const Ticket& ticket) { return push(now, ticket, {}); }
   // The next ticket; pop takes it out. Never one whose deadline has passed: those go to expire().
   [[nodiscard]] std::optional<Ticket> peek(MonoTime now);
   std::optional<Ticket> pop(MonoTime now);
@@ -67,13 +73,17 @@ class FairQueue {
   // A ticket was served at this cost, estimated or known. Once for each that was popped, and always at the same point of its
   // life: when it was let through, or when it ended.
   void on_served(MonoTime now, std::uint64_t cost) { rate_.on_served(now, cost); }
-  // How long such a ticket would wait. An estimate from what waits now; without a learned rate only `earliest` counts, so
-  // that nobody is refused for want of knowledge.
-  [[nodiscard]] Duration predicted_wait(MonoTime now, const Ticket& ticket, MonoTime earliest = MonoTime::min()) const;
+  // What would be served before such a ticket: an estimate from what waits now.
+  [[nodiscard]] FairLane::Ahead ahead(const Ticket& ticket) const;
+  // How long it would wait. Without a learned rate only the supply counts, so that nobody is refused for want of knowledge.
+  [[nodiscard]] Duration predicted_wait(MonoTime now, const Ticket& ticket, const Supply& supply) const;
+  [[nodiscard]] Duration predicted_wait(MonoTime now, const Ticket& ticket) const { return predicted_wait(now, ticket, {}); }
   // For `retry-after` of a refused one: the predicted wait in whole seconds, rounded up. At least 1; at most 60, because
   // clients give up at a longer one (reference: the SDK of Anthropic obeys up to 60 s, that of OpenAI up to 120 s).
-  [[nodiscard]] std::chrono::seconds retry_after(MonoTime now, const Ticket& ticket,
-                                                 MonoTime earliest = MonoTime::min()) const;
+  [[nodiscard]] std::chrono::seconds retry_after(MonoTime now, const Ticket& ticket, const Supply& supply) const;
+  [[nodiscard]] std::chrono::seconds retry_after(MonoTime now, const Ticket& ticket) const {
+    return retry_after(now, ticket, {});
+  }
 
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t size(QueueClass moved_class) const { return lanes_[index_of(moved_class)].size(); }
@@ -98,7 +108,7 @@ class FairQueue {
   void take(std::uint32_t place, bool served);
   void collect_expired(MonoTime now);
   void forget_stale_deadlines();
-  [[nodiscard]] double cost_of_others_before(std::size_t own, double count) const;
+  [[nodiscard]] FairLane::Ahead others_before(std::size_t own, double count) const;
   [[nodiscard]] std::size_t next_lane() const;
   [[nodiscard]] bool waits_below(std::size_t lane) const;
 

@@ -14,9 +14,9 @@ namespace outrigger::resilience {
 
 class Smoother {
  public:
-  // When there is less than `slack` to wait off.
-  [[nodiscard]] MonoTime earliest(MonoTime now, Duration slack) const {
-    return paid_at_ <= now ? now : std::max(now, paid_at_ - slack);
+  // When there is less than `slack` to wait off. `before`: the cost of what goes first.
+  [[nodiscard]] MonoTime earliest(MonoTime now, Duration slack, Duration before = {}) const {
+    return std::max(now, std::max(paid_at_, now) + before - slack);
   }
   void take(MonoTime now, Duration cost) { paid_at_ = std::max(paid_at_, now) + cost; }
   void give_back(MonoTime now, Duration cost) {

@@ -14,6 +14,9 @@ constexpr std::uint64_t k_tokens_max = 1'000'000'000;
 // A limit that is refilled by the minute is full again after one. Told longer, it is one of the hour or the day.
 constexpr Duration k_minute_reset_max = 65s;
 
+// No prediction is longer; keeps sums of times far from their end.
+constexpr double k_minutes_max = 24 * 60;
+
 constexpr Duration k_close_first = 1s;
 constexpr std::uint32_t k_doublings_max = 5;
 constexpr std::uint32_t k_full_probes = 2;  // failed in a row: see end_probing()
@@ -64,9 +67,12 @@ RateGate::Level RateGate::Meter::level(MonoTime now, std::optional<std::uint64_t
   return level;
 }
 
-MonoTime RateGate::Meter::earliest(MonoTime now, const Level& level, std::uint64_t n, double burst) const {
+MonoTime RateGate::Meter::earliest(MonoTime now, const Level& level, std::uint64_t n, double burst,
+                                   std::uint64_t before) const {
   if (level.source == Source::none) return now;
-  return std::max(count.down_to(now, level.limit - std::min(n, level.limit)), smoother.earliest(now, cost(burst, level)));
+  const double minutes_before = static_cast<double>(before) / static_cast<double>(level.limit);
+  return std::max(count.down_to(now, level.limit - std::min(n + before, level.limit)),
+                  smoother.earliest(now, cost(burst, level), as_duration(60e9 * std::min(minutes_before, k_minutes_max))));
 }
 
 void RateGate::Meter::take(MonoTime now, const Level& level, std::uint64_t n) {
@@ -97,14 +103,17 @@ void RateGate::Meter::learn(MonoTime now, std::optional<std::uint64_t> configure
   count.add(now, as_of, theirs - ours);
 }
 
-MonoTime RateGate::earliest(MonoTime now, std::uint64_t tokens) const {
+MonoTime RateGate::earliest(MonoTime now, std::uint64_t tokens, Before before) const {
   const Level in_requests = requests(now);
   const Level in_tokens = this->tokens(now);
-  MonoTime when = std::max(now, closed_until_);
-  if (probing_ && probe_at_) when = std::max(when, *probe_at_ + probe_patience());
-  when = std::max(when, pace_.earliest(now));
-  when = std::max(when, requests_.earliest(now, in_requests, 1, burst_of(k_burst_requests, in_requests) - 1));
-  return std::max(when, tokens_.earliest(now, in_tokens, std::min(tokens, k_tokens_max), token_burst(in_tokens)));
+  const std::uint64_t tokens_before = std::min(before.tokens, k_tokens_max);
+  MonoTime open = std::max(now, closed_until_);
+  if (probing_ && probe_at_) open = std::max(open, *probe_at_ + probe_patience());
+  MonoTime when = std::max(open, pace_.earliest(now));
+  when =
+      std::max(when, requests_.earliest(open, in_requests, 1, burst_of(k_burst_requests, in_requests) - 1, before.requests));
+  return std::max(when,
+                  tokens_.earliest(open, in_tokens, std::min(tokens, k_tokens_max), token_burst(in_tokens), tokens_before));
 }
 
 RateGate::Reservation RateGate::reserve(MonoTime now, std::uint64_t tokens) {

@@ -45,9 +45,14 @@ class RateGate {
   RateGate() = default;
   explicit RateGate(Settings settings) : settings_(settings) {}
 
-  // When a request of so many tokens may start if nothing else starts before; `now` when at once. One that is larger than the
-  // whole limit goes when no other tokens are counted. Ask again at that time: another may have been quicker.
-  [[nodiscard]] MonoTime earliest(MonoTime now, std::uint64_t tokens) const;
+  // What goes first. Limits let it through at their rate; a pace grows, so nobody is told to wait long for that.
+  struct Before {
+    std::uint64_t requests = 0, tokens = 0;
+  };
+  // When a request of so many tokens may start if nothing starts before but what is told; `now` when at once. One that is larger
+  // than the whole limit goes when no other tokens are counted. Ask again at that time: another may have been quicker.
+  [[nodiscard]] MonoTime earliest(MonoTime now, std::uint64_t tokens, Before before) const;
+  [[nodiscard]] MonoTime earliest(MonoTime now, std::uint64_t tokens) const { return earliest(now, tokens, {}); }
 
   // A request starts now. `tokens`: of the prompt, and the most that may be generated.
   Reservation reserve(MonoTime now, std::uint64_t tokens);
@@ -92,7 +97,8 @@ class RateGate {
     Smoother smoother;
 
     [[nodiscard]] Level level(MonoTime now, std::optional<std::uint64_t> configured) const;
-    [[nodiscard]] MonoTime earliest(MonoTime now, const Level& level, std::uint64_t n, double burst) const;
+    [[nodiscard]] MonoTime earliest(MonoTime now, const Level& level, std::uint64_t n, double burst,
+                                    std::uint64_t before) const;
     void take(MonoTime now, const Level& level, std::uint64_t n);
     void give_back(MonoTime now, MonoTime at, const Level& level, std::uint64_t n);
     void learn(MonoTime now, std::optional<std::uint64_t> configured, std::optional<std::uint64_t> limit,

@@ -268,9 +268,9 @@ TEST_CASE("without a learned rate nobody is refused for the wait, but for a gate
   CHECK(b.queue.tokens_per_second() == 0);
   CHECK(b.queue.predicted_wait(b.now, ticket(streaming)) == 0s);
   CHECK(b.queue.retry_after(b.now, ticket(streaming)) == 1s);
-  CHECK_FALSE(b.queue.push(b.now, until(b.now + 1s), b.now + 1s - k_tick).refused);
-  CHECK(b.queue.push(b.now, until(b.now + 1s), b.now + 1s).refused == ShedReason::deadline);
-  CHECK_FALSE(b.queue.push(b.now, ticket(streaming), MonoTime::max()).refused);
+  CHECK_FALSE(b.queue.push(b.now, until(b.now + 1s), {.opens = b.now + 1s - k_tick}).refused);
+  CHECK(b.queue.push(b.now, until(b.now + 1s), {.opens = b.now + 1s}).refused == ShedReason::deadline);
+  CHECK_FALSE(b.queue.push(b.now, ticket(streaming), {.opens = MonoTime::max()}).refused);
 }
 
 TEST_CASE("what cannot be served in time is refused at once") {
@@ -288,8 +288,8 @@ TEST_CASE("what cannot be served in time is refused at once") {
 TEST_CASE("the predicted wait is that of the service order") {
   Bench b;
   b.learn(1000);
-  const auto wait = [&](const Ticket& t, MonoTime earliest = MonoTime::min()) {
-    return seconds(b.queue.predicted_wait(b.now, t, earliest));
+  const auto wait = [&](const Ticket& t, FairQueue::Supply supply = {}) {
+    return seconds(b.queue.predicted_wait(b.now, t, supply));
   };
   CHECK(wait(ticket(streaming)) == 0);
   for (int i = 0; i < 10; ++i) b.push(ticket(blocking, 1, 1000));
@@ -300,7 +300,27 @@ TEST_CASE("the predicted wait is that of the service order") {
   CHECK(near(wait(ticket(blocking, 3, 200)), 0.4));                // a fair share of each
   CHECK(near(wait(ticket(blocking, 2, 200)), 0.8));                // 300 of its own, 500 of the other
   CHECK(near(wait(ticket(batch, 3)), (7 * 10300.0 / 11) / 1000));  // eighth service
-  CHECK(near(wait(ticket(blocking, 3, 200), b.now + 2s), 2.4));
+  CHECK(near(wait(ticket(blocking, 3, 200), {.opens = b.now + 2s}), 2.4));
+  CHECK(near(wait(ticket(blocking, 3, 200), {.opens = b.now + 2s, .paced = b.now + 2s}), 2.4));
+  CHECK(near(wait(ticket(blocking, 3, 200), {.opens = b.now + 2s, .paced = b.now + 9s}), 9));
+}
+
+TEST_CASE("what is ahead of a ticket is told in tickets and in cost") {
+  Bench b;
+  for (int i = 0; i < 10; ++i) b.push(ticket(blocking, 1, 1000));
+  b.push(ticket(streaming, 2, 300));
+  // Its own flow's, and one of eight services goes below.
+  CHECK(b.queue.ahead(ticket(streaming, 2)).count == 1 + 1.0 / 7);
+  CHECK(b.queue.ahead(ticket(streaming, 2)).cost == 300 + 1000.0 / 7);
+  CHECK(b.queue.ahead(ticket(blocking, 1)).count == 11);
+  CHECK(b.queue.ahead(ticket(blocking, 1)).cost == 10300);
+}
+
+TEST_CASE("what a rate holds back for longer than its deadline is refused at once, and told for how long") {
+  Bench b;
+  CHECK_FALSE(b.queue.push(b.now, until(b.now + 1s), {.paced = b.now + 1s - k_tick}).refused);
+  CHECK(b.queue.push(b.now, until(b.now + 1s), {.paced = b.now + 1s}).refused == ShedReason::deadline);
+  CHECK(b.queue.retry_after(b.now, ticket(streaming), {.paced = b.now + 7s + k_tick}) == 8s);
 }
 
 TEST_CASE("retry-after is whole seconds, rounded up, from 1 to 60") {

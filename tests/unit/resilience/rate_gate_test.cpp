@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 #include <utility>
 
 namespace outrigger::resilience {
@@ -61,6 +62,28 @@ TEST_CASE("an idle gate lets a few pass at once, then one after the other, and n
   CHECK(b.gate.requests(b.now).used == 60);
   CHECK(b.gate.requests(b.now).limit == 60);
   CHECK(b.gate.requests(b.now).source == RateGate::Source::configured);
+}
+
+TEST_CASE("when a request may go behind others is when it does") {
+  for (const bool closed : {false, true}) {
+    for (const std::uint64_t limit : {20, 60, 600}) {
+      Bench b({.requests_per_minute = limit, .tokens_per_minute = limit * 100});
+      if (closed) b.gate.close_until(b.now, b.now + 5s);
+      b.gate.reserve(b.now, 100);  // or it would not know how large a request is
+      const RateGate before = b.gate;
+      const MonoTime asked = b.now;
+      for (std::uint64_t ahead = 0; ahead + 1 < limit; ++ahead) {
+        const MonoTime when = b.gate.earliest(b.now, 100);
+        const MonoTime told = before.earliest(asked, 100, {.requests = ahead, .tokens = ahead * 100});
+        INFO(limit << " a minute, closed " << closed << ", behind " << ahead);
+        // One that goes ahead when the gate has been closed is accepted at once here.
+        CHECK(std::abs(seconds(told - when)) <= 0.5);
+        b.now = when;
+        b.gate.reserve(b.now, 100);
+        b.gate.on_accepted(b.now, b.now);
+      }
+    }
+  }
 }
 
 TEST_CASE("small limits are not spent in one go") {
