@@ -79,7 +79,6 @@ class Questions {
 struct Played {
   Figures figures;
   std::string unrest;
-  std::uint64_t digest = 0;
 };
 
 Played play(std::uint64_t seed, bool with_cache) {
@@ -97,21 +96,16 @@ Played play(std::uint64_t seed, bool with_cache) {
   played.figures = figures_of(visitors.outcomes(), primary.calls().size() + first.calls().size() + second.calls().size());
   bench.world.loop.run_for(1s);
   played.unrest = bench.unrest();
-  played.digest = bench.world.digest();
-  std::cout << fmt::format("    seed {}{}: {} calls to the primary ({} 500, {} 503, {} 429, {} silent), {} to the first, {} to the "
-                           "second\n",
-                           seed, with_cache ? " with the cache" : "", primary.calls().size(), primary.count(Fate::fails),
-                           primary.count(Fate::down), primary.count(Fate::rejected),
-                           primary.count(Fate::hangs) + primary.count(Fate::stalls), first.calls().size(),
-                           second.calls().size());
-  if (std::getenv("RESILIENCE_TOLD") != nullptr) {
-    std::vector<std::array<int, 3>> served(61);
-    for (const Outcome& o : visitors.outcomes()) {
-      auto& b = served[std::min<std::size_t>(60, static_cast<std::size_t>(seconds(o.began) / 10))];
-      ++b[o.served_by.starts_with("primary") ? 0 : o.served_by.starts_with("first") ? 1 : 2];
-    }
-    for (std::size_t i = 0; i < 60; ++i) std::cout << fmt::format("{:4} s {:5} {:5} {:5}\n", i * 10, served[i][0], served[i][1], served[i][2]);
-    for (const std::string& line : bench.told()) std::cout << "      " << line << '\n';
+  std::cout << fmt::format(
+      "    seed {}{}: {} calls to the primary ({} 500, {} 503, {} 429, {} silent), {} to the first, {} to the "
+      "second\n",
+      seed, with_cache ? " with the cache" : "", primary.calls().size(), primary.count(Fate::fails),
+      primary.count(Fate::down), primary.count(Fate::rejected), primary.count(Fate::hangs) + primary.count(Fate::stalls),
+      first.calls().size(), second.calls().size());
+  for (const Outcome& outcome : visitors.outcomes()) {
+    if (outcome.answered) continue;
+    std::cout << fmt::format("      not answered: who came at {:.3f} s, after {} attempts and {:.3f} s\n",
+                             seconds(outcome.began), outcome.attempts, seconds(outcome.took));
   }
   return played;
 }
@@ -128,10 +122,11 @@ TEST_CASE("the bad ten minutes: everybody is answered") {
     const Played played = play(seed, false);
     proxied.add(played.figures);
     CHECK(played.unrest == "");
-    const Played again = play(seed, true);
-    cached.add(again.figures);
-    CHECK(again.unrest == "");
   }
+  // Once will do: it is the same but for the load.
+  const Played with_cache = play(seeds().back(), true);
+  cached.add(with_cache.figures);
+  CHECK(with_cache.unrest == "");
   std::cout << "The bad ten minutes\n"
             << table_head() << table_line("no proxy", none) << table_line("SDK with two retries", sdk)
             << table_line("blind chain, 30 s", chain) << table_line("Outrigger", proxied)

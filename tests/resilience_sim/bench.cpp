@@ -9,9 +9,8 @@
 namespace outrigger::sim {
 
 Bench::Bench(std::uint64_t seed, std::string_view toml) : world(seed) {
-  const auto load = [text = fmt::format("[listen]\nllm = \"{}\"\nadmin = \"127.0.0.1:9090\"\n{}", io::to_string(door()), toml)] {
-    return config::load_text(text, "test.toml", {});
-  };
+  const auto load = [text = fmt::format("[listen]\nllm = \"{}\"\nadmin = \"127.0.0.1:9090\"\n{}", io::to_string(door()),
+                                        toml)] { return config::load_text(text, "test.toml", {}); };
   const config::Loaded loaded = load();
   for (const auto& diagnostic : loaded.diagnostics) std::fputs((config::to_string(diagnostic) + "\n").c_str(), stderr);
   OR_CHECK(loaded.config != nullptr);

@@ -133,7 +133,8 @@ Played play(std::uint64_t seed) {
   for (const auto& provider : providers) {
     if (provider->under_way() != 0) played.complaints.emplace_back("a provider is still busy");
     calls += provider->calls().size();
-    for (const ProviderCall& call : provider->calls()) played.most_calls = std::max(played.most_calls, ++tries[call.question]);
+    for (const ProviderCall& call : provider->calls())
+      played.most_calls = std::max(played.most_calls, ++tries[call.question]);
   }
   for (const Outcome& outcome : visitors.outcomes()) {
     played.longest = std::max(played.longest, outcome.took);
@@ -148,15 +149,16 @@ Played play(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("chaos: one end for each request, nothing left over, no more tries than allowed, the same again from the same seed") {
+TEST_CASE(
+    "chaos: one end for each request, nothing left over, no more tries than allowed, the same again from the same seed") {
   std::cout << "Chaos at three providers\n" << table_head();
   std::uint64_t first_digest = 0;
   const std::uint64_t seed = seeds().back();
   for (std::uint64_t i = 0; i < k_runs; ++i) {
     const Played played = play(seed + i);
     std::cout << table_line(fmt::format("seed {}", seed + i), played.figures)
-              << fmt::format("      {} left; at most {} calls for one request, {} allowed; the longest took {:.1f} s\n", played.gone,
-                             played.most_calls, played.allowed, seconds(played.longest));
+              << fmt::format("      {} left; at most {} calls for one request, {} allowed; the longest took {:.1f} s\n",
+                             played.gone, played.most_calls, played.allowed, seconds(played.longest));
     INFO("RESILIENCE_SEED=" << seed + i);
     for (const std::string& complaint : played.complaints) FAIL_CHECK(complaint);
     CHECK(played.most_calls <= played.allowed);

@@ -46,9 +46,9 @@ std::string table_head() {
 }
 
 std::string table_line(std::string_view name, const Figures& figures) {
-  std::string line =
-      fmt::format("  {:<34}{:>9}{:>11.4f}{:>11.4f}{:>11.4f}{:>9.3f}{:>9.3f}\n", name, figures.requests, 100 * figures.success(),
-                  figures.calls_per_request(), figures.calls_per_sent(), figures.percentile(0.5), figures.percentile(0.99));
+  std::string line = fmt::format("  {:<34}{:>9}{:>11.4f}{:>11.4f}{:>11.4f}{:>9.3f}{:>9.3f}\n", name, figures.requests,
+                                 100 * figures.success(), figures.calls_per_request(), figures.calls_per_sent(),
+                                 figures.percentile(0.5), figures.percentile(0.99));
   if (figures.requests - figures.answered > 50) return line;
   for (const auto& [reason, count] : figures.why) line += fmt::format("      {} x {}\n", count, reason);
   return line;

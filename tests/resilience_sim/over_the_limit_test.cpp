@@ -62,8 +62,8 @@ Played play(std::uint64_t seed, double times, bool is_told) {
     if (call.at >= k_counted_from && call.at < k_span && call.fate == Fate::answers) ++accepted;
   }
   played.use = static_cast<double>(accepted) / (static_cast<double>(k_limit) * seconds(k_span - k_counted_from) / 60);
-  played.rejected =
-      static_cast<double>(primary.count(Fate::rejected)) / static_cast<double>(primary.calls().size() + backup.calls().size());
+  played.rejected = static_cast<double>(primary.count(Fate::rejected)) /
+                    static_cast<double>(primary.calls().size() + backup.calls().size());
   return played;
 }
 

@@ -11,9 +11,10 @@ namespace {
 constexpr std::size_t k_tokens = 3;
 
 std::string token(std::string_view text, std::string_view finish = "null") {
-  return fmt::format("data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{"
-                     "\"index\":0,\"delta\":{{\"content\":\"{}\"}},\"finish_reason\":{}}}]}}\n\n",
-                     text, finish);
+  return fmt::format(
+      "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{"
+      "\"index\":0,\"delta\":{{\"content\":\"{}\"}},\"finish_reason\":{}}}]}}\n\n",
+      text, finish);
 }
 std::string chunk(std::string_view text) { return fmt::format("{:x}\r\n{}\r\n", text.size(), text); }
 
@@ -25,10 +26,11 @@ std::string_view between(std::string_view text, std::string_view before, char en
 }
 
 std::string blocking_answer(std::string_view question) {
-  return fmt::format("{{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,"
-                     "\"message\":{{\"role\":\"assistant\",\"content\":\"{}\"}},\"finish_reason\":\"stop\"}}],\"usage\":{{"
-                     "\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10}}}}",
-                     answer_to(question));
+  return fmt::format(
+      "{{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,"
+      "\"message\":{{\"role\":\"assistant\",\"content\":\"{}\"}},\"finish_reason\":\"stop\"}}],\"usage\":{{"
+      "\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10}}}}",
+      answer_to(question));
 }
 std::string embedding() {
   return R"({"object":"list","model":"e","data":[{"object":"embedding","index":0,"embedding":[0.5,0.25]}],)"
@@ -88,10 +90,11 @@ class Provider::Connection final : public io::StreamHandler {
   std::string told_limits(Duration at) {
     const CallLimit& limit = *served_->model.plan().limit;
     const std::uint64_t left = served_->model.remaining(at);
-    return fmt::format("x-ratelimit-limit-requests: {}\r\nx-ratelimit-remaining-requests: {}\r\n"
-                       "x-ratelimit-reset-requests: {}ms\r\n",
-                       limit.calls, left > 0 ? left - 1 : 0,
-                       std::chrono::duration_cast<std::chrono::milliseconds>(served_->model.reset(at)).count());
+    return fmt::format(
+        "x-ratelimit-limit-requests: {}\r\nx-ratelimit-remaining-requests: {}\r\n"
+        "x-ratelimit-reset-requests: {}ms\r\n",
+        limit.calls, left > 0 ? left - 1 : 0,
+        std::chrono::duration_cast<std::chrono::milliseconds>(served_->model.reset(at)).count());
   }
 
   void answer(const Verdict& verdict) {
@@ -127,8 +130,8 @@ class Provider::Connection final : public io::StreamHandler {
   void begin_answer(bool cut) {
     if (!streams_ || is_embedding_) {
       const std::string body = is_embedding_ ? embedding() : blocking_answer(question_);
-      const std::string wire = fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n{}",
-                                           limits_, body.size(), body);
+      const std::string wire = fmt::format(
+          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n{}", limits_, body.size(), body);
       send(cut ? wire.substr(0, wire.size() / 2) : wire);
       return cut ? owner_.leave(number_) : end_call();
     }
@@ -166,7 +169,7 @@ class Provider::Connection final : public io::StreamHandler {
             : std::string();
     send(fmt::format("HTTP/1.1 {} No\r\nContent-Type: application/json\r\n{}{}Content-Length: {}\r\n\r\n{}", status, limits_,
                      told, body.size(), body));
-    ++owner_.refusals_sent_;
+    owner_.refusals_.push_back(owner_.now());
     end_call();
   }
 

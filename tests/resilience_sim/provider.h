@@ -26,9 +26,9 @@ struct ProviderCall {
 class Provider {
  public:
   struct Habits {
-    bool tells_limits = false;        // x-ratelimit-* with every answer
-    Duration between_tokens = 10ms;   // of a stream
-    Duration down_after = 0ms;        // when it is down: says nothing for so long before it says so
+    bool tells_limits = false;                 // x-ratelimit-* with every answer
+    Duration between_tokens = 10ms;            // of a stream
+    Duration down_after = 0ms;                 // when it is down: says nothing for so long before it says so
     std::optional<ProviderPlan> embeddings{};  // a model with limits of its own
   };
   // Listens at once at "<name>:9000".
@@ -40,8 +40,8 @@ class Provider {
 
   [[nodiscard]] const std::vector<ProviderCall>& calls() const { return calls_; }
   [[nodiscard]] std::uint64_t count(Fate fate) const { return counts_.at(static_cast<std::size_t>(fate)); }
-  // Errors whose last byte has been written.
-  [[nodiscard]] std::uint64_t refusals_sent() const { return refusals_sent_; }
+  // When an error had been written to its last byte.
+  [[nodiscard]] const std::vector<Duration>& refusals() const { return refusals_; }
   [[nodiscard]] std::size_t under_way() const { return chat_.under_way + embeddings_.under_way; }
 
  private:
@@ -62,7 +62,7 @@ class Provider {
   MonoTime start_;
   std::vector<ProviderCall> calls_;
   std::array<std::uint64_t, 9> counts_{};
-  std::uint64_t refusals_sent_ = 0;
+  std::vector<Duration> refusals_;
   std::uint64_t next_connection_ = 0;
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::unique_ptr<io::Listener> listener_;

@@ -18,9 +18,7 @@ bool within(const std::vector<Span>& spans, Duration at) {
 Duration as_duration(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
 // Box and Muller. 1 - unit() is never zero.
-double normal(Rng& rng) {
-  return std::sqrt(-2 * std::log(1 - rng.unit())) * std::cos(2 * std::numbers::pi * rng.unit());
-}
+double normal(Rng& rng) { return std::sqrt(-2 * std::log(1 - rng.unit())) * std::cos(2 * std::numbers::pi * rng.unit()); }
 
 Duration refusal_time(Rng& rng) { return k_refusal_min + as_duration(seconds(k_refusal_spread) * rng.unit()); }
 

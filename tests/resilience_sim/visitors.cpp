@@ -17,11 +17,10 @@ constexpr Duration k_patience = 400s;
 
 std::string wire_of(const Ask& ask) {
   const std::string padding(ask.padding, 'p');
-  const std::string body =
-      ask.embedding
-          ? fmt::format(R"({{"model":"{}","input":["<<{}>{}"]}})", ask.model, ask.question, padding)
-          : fmt::format(R"({{"model":"{}","messages":[{{"role":"user","content":"<<{}>{}"}}]{}}})", ask.model, ask.question,
-                        padding, ask.stream ? R"(,"stream":true)" : "");
+  const std::string body = ask.embedding
+                               ? fmt::format(R"({{"model":"{}","input":["<<{}>{}"]}})", ask.model, ask.question, padding)
+                               : fmt::format(R"({{"model":"{}","messages":[{{"role":"user","content":"<<{}>{}"}}]{}}})",
+                                             ask.model, ask.question, padding, ask.stream ? R"(,"stream":true)" : "");
   return fmt::format(
       "POST /v1/{} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\nContent-Type: application/json\r\n"
       "Content-Length: {}\r\n\r\n{}",
