@@ -63,6 +63,10 @@ void Permit::broke_off() {
   lane_->note_health("broke_off");
 }
 
+void Permit::outrun() {
+  if (is_probe_ && !is_judged_) failed({providers::SignalKind::health, "outrun", {}});
+}
+
 void Permit::settle(std::uint64_t tokens) {
   if (!std::exchange(is_settled_, true)) lane_->gate_of(key_).settle(reservation_, lane_->now(), tokens);
 }

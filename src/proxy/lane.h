@@ -57,6 +57,9 @@ class Permit {
   void failed(const providers::Signal& signal);
   // It died after that.
   void broke_off();
+  // Another target that was asked later has answered first. Of a probe that is evidence: it has taken longer than usual, and the
+  // next client is not to wait for it, too. Else of nothing.
+  void outrun();
   // What it cost in tokens, once that is known.
   void settle(std::uint64_t tokens);
   // Nothing was sent: the connection did not come about.

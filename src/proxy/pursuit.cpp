@@ -321,6 +321,7 @@ void Pursuit::on_committed(Runner& runner, Committed answer) {
   for (Running& other : running_) {
     if (other.runner.get() == &runner) continue;
     note_tried(other, "lost");
+    other.runner->outrun();
     other.runner.reset();
   }
   std::erase_if(running_, [](const Running& other) { return other.runner == nullptr; });

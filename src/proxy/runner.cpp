@@ -52,6 +52,10 @@ void Runner::settle(std::uint64_t tokens) {
   if (order_.permit) order_.permit->settle(tokens);
 }
 
+void Runner::outrun() {
+  if (order_.permit) order_.permit->outrun();
+}
+
 void Runner::note_broken() {
   if (order_.permit) order_.permit->broke_off();
 }

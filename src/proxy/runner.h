@@ -106,6 +106,8 @@ class Runner final : public AttemptHandler {
   void read_body(bool on);
   void note_progress();
   void settle(std::uint64_t tokens);
+  // Another one was faster; this one ends.
+  void outrun();
   // What was committed is broken after all.
   void note_broken();
 
