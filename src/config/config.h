@@ -157,7 +157,7 @@ struct Queue {
 
 struct Retry {
   double budget = 0.1;         // attempts beyond the first, per request
-  std::uint32_t attempts = 3;  // of one request in all, the first included
+  std::uint32_t attempts = 3;  // of one request, the first included; each fallback adds one
 };
 
 // A second attempt beside a first one that is slow.

@@ -136,9 +136,10 @@ void Pursuit::next(bool has_turn) {
   }
 }
 
-// Everything has failed once. A retry may still help, if the budget has one left: failures pass, and the request must not.
+// Everything has failed once. A retry may still help, if the budget has one left: failures pass, and the request must not. The
+// tries that fallbacks would have had are there for it, too: when they rest, much depends on the one that is left.
 bool Pursuit::retry_later() {
-  if (!first_failure_ || order_.needs.ping || retries_ + 1 >= order_.retry.attempts) return false;
+  if (!first_failure_ || order_.needs.ping || order_.retry.attempts < 2) return false;
   const auto again = std::find_if(steps_.begin(), steps_.end(), [](const Step& step) { return step.has_failed; });
   if (again == steps_.end() || !steps_.front().lane->retries().withdraw(now())) return false;
   Duration pause = resilience::full_jitter(retries_++, k_backoff_base, k_backoff_cap, context_.world.rng);
