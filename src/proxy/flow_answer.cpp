@@ -232,7 +232,9 @@ void Flow::begin_relay() {
 void Flow::pump() {
   const std::uint64_t readable = fill_->readable();
   while (position_ < readable && !waiting_for_drain_) {
-    const std::uint64_t to = std::min<std::uint64_t>(readable, position_ + k_unsent_max);
+    std::uint64_t to = std::min<std::uint64_t>(readable, position_ + k_unsent_max);
+    // Who asked gets the pieces as they came, those before the first token, too. Who comes later catches up in one write.
+    if (leads_) to = fill_->recording().piece_end(position_, to);
     if (mode_ == Mode::adapt && fill_->events() != nullptr && next_event_ < fill_->events()->size()) {
       position_ = write_events(to);
     } else {

@@ -228,12 +228,14 @@ void Pursuit::run(std::size_t index, Permit permit) {
   Lane& lane = *steps_[index].lane;
   Runner::Order order;
   order.target = link.destination.target;
+  order.name = link.name;
   order.limits = order_.limits;
   order.limits.total = deadline_ - now();
   order.request = request_for(link, permit.key());
   order.endpoint = order_.endpoint;
   order.hold_max = order_.hold_max;
   order.permit.emplace(std::move(permit));
+  order.holds_prelude = steps_.size() > 1 && !order_.needs.ping;
   order.is_ping = order_.needs.ping;
   running_.push_back({index, std::make_unique<Runner>(context_, std::move(order), *this)});
   if (running_.size() == 1) watch_for_hedge(lane);
@@ -245,6 +247,7 @@ void Pursuit::run_unwatched() {
   const Link& link = order_.chain.front();
   Runner::Order order;
   order.target = link.destination.target;
+  order.name = link.name;
   order.limits = order_.limits;
   order.request = request_for(link, context_.lanes.next_key());
   running_.push_back({0, std::make_unique<Runner>(context_, std::move(order), *this)});
@@ -328,10 +331,7 @@ void Pursuit::on_committed(Runner& runner, Committed answer) {
   std::erase_if(running_, [](const Running& other) { return other.runner == nullptr; });
   const int status = answer.head.status;
   // How it ends is not known yet.
-  tried_.push_back({served_by().name, status < 400 ? "ok" : "status_" + std::to_string(status), runner.first_token_after()});
-  if (order_.endpoint != chat::Endpoint::other && status == 200) {
-    context_.metrics.observe_first_token(served_by().name, runner.first_token_after());
-  }
+  tried_.push_back({served_by().name, status < 400 ? "ok" : "status_" + std::to_string(status), now() - runner.started()});
   if (answer.is_complete) context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
   handler_.on_answer(std::move(answer));
 }

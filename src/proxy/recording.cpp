@@ -40,6 +40,11 @@ Bytes Recording::piece(std::uint64_t from, std::uint64_t to) const {
   });
 }
 
+std::uint64_t Recording::piece_end(std::uint64_t from, std::uint64_t to) const {
+  const Chunk& chunk = chunks_[chunk_at(from)];
+  return std::min(to, chunk.start + chunk.bytes.size());
+}
+
 void Recording::trim(std::uint64_t offset) {
   while (first_ < chunks_.size() && chunks_[first_].start + chunks_[first_].bytes.size() <= offset) {
     begin_ += chunks_[first_].bytes.size();

@@ -23,6 +23,8 @@ class Recording {
 
   // The bytes [from, to), from >= begin(), to <= end(): shared when they lie in one chunk, copied into one piece otherwise.
   [[nodiscard]] Bytes piece(std::uint64_t from, std::uint64_t to) const;
+  // The end of the chunk that holds `from` < end(), but at most `to`: reading by it keeps the pieces as they came.
+  [[nodiscard]] std::uint64_t piece_end(std::uint64_t from, std::uint64_t to) const;
   // Forgets whole chunks before `offset`.
   void trim(std::uint64_t offset);
   void clear();

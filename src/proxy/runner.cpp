@@ -45,7 +45,16 @@ void Runner::read_body(bool on) {
 }
 
 void Runner::note_progress() {
+  note_success();
   if (attempt_) attempt_->note_progress();
+}
+
+// The first token, or a whole blocking answer, has come.
+void Runner::note_success() {
+  if (std::exchange(has_succeeded_, true)) return;
+  if (!order_.permit) return;
+  order_.permit->succeeded(answered_as_stream_);
+  if (answered_with_ == 200) context_.metrics.observe_first_token(order_.name, loop().now() - started_);
 }
 
 void Runner::settle(std::uint64_t tokens) {
@@ -57,12 +66,16 @@ void Runner::outrun() {
 }
 
 void Runner::note_broken() {
-  if (order_.permit) order_.permit->broke_off();
+  if (!order_.permit) return;
+  if (has_succeeded_) return order_.permit->broke_off();
+  has_succeeded_ = true;
+  order_.permit->failed({providers::SignalKind::health, "broke_off", {}});
 }
 
 void Runner::on_attempt_head(http::ResponseHead head) {
   answer_.head = std::move(head);
-  answer_.sse = is_sse(answer_.head);
+  answer_.sse = answered_as_stream_ = is_sse(answer_.head);
+  answered_with_ = answer_.head.status;
   if (!is_watched()) return commit();
   const auto header = [this](std::string_view name) { return answer_.head.headers.get(name); };
   std::uint32_t ignored = 0;
@@ -101,27 +114,24 @@ void Runner::on_attempt_body(const Bytes& data) {
 
 void Runner::look_at_events() {
   std::size_t begin = 0;
+  bool has_token = false;
   for (const providers::Event& event : answer_.reader->events()) {
-    switch (event.kind) {
-      case providers::EventKind::other:
-        break;
-      case providers::EventKind::error:
-        return end_with_error_event(answer_.recording.piece(begin, event.end));
-      case providers::EventKind::token:
-      case providers::EventKind::usage:
-      case providers::EventKind::done:
-        return commit();
+    if (event.kind == providers::EventKind::error && !has_token) {
+      return end_with_error_event(answer_.recording.piece(begin, event.end));
     }
+    has_token = has_token || event.kind != providers::EventKind::other;
     begin = event.end;
   }
-  if (answer_.recording.held() > k_prelude_max) commit();
+  if (has_token) note_success();
+  const bool has_event = begin > 0;
+  if (has_token || (has_event && !order_.holds_prelude) || answer_.recording.held() > k_prelude_max) commit();
 }
 
 void Runner::commit() {
   state_ = State::committed;
-  first_token_after_ = loop().now() - started_;
-  if (order_.permit) order_.permit->succeeded(answer_.sse);
-  if (attempt_ != nullptr && answer_.sse) attempt_->note_progress();
+  // Whoever reads on says when a token comes in what comes now.
+  if (!answer_.sse || answer_.reader == nullptr) note_success();
+  if (attempt_ != nullptr && answer_.sse && has_succeeded_) attempt_->note_progress();
   context_.held -= answer_.recording.held();
   handler_.on_committed(*this, std::exchange(answer_, {}));
 }
@@ -132,6 +142,7 @@ void Runner::on_attempt_end() {
     case State::asking:
       return;
     case State::committed:
+      note_success();
       return handler_.on_runner_end();
     case State::refused:
       return end_refused();

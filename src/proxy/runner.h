@@ -5,9 +5,9 @@
 //      │                     │
 //      └─ no connection      └─ an error status, an error as the first event, cut before a token ──► failed
 //
-// What a stream sends before its first token (its head, a role) is held back with it: nobody could do anything with it, and a
-// provider that goes silent there can still be replaced. Nothing is held that has a reader: all understood blocking answers are
-// delivered whole anyway.
+// Where there is somebody else to ask, what a stream sends before its first token (its head, a role) is held back with it: nobody
+// could do anything with it, and a provider that goes silent there can still be replaced. Elsewhere the first event that is no error
+// commits. All understood blocking answers are delivered whole anyway.
 #pragma once
 
 #include <expected>
@@ -87,11 +87,13 @@ class Runner final : public AttemptHandler {
 
   struct Order {
     const Target* target = nullptr;
+    std::string_view name;  // "upstream:model": outlives the Runner
     config::Timeouts limits;
     AttemptRequest request;
     chat::Endpoint endpoint = chat::Endpoint::other;
     std::uint64_t hold_max = 0;    // blocking answers are watched to their end up to here
     std::optional<Permit> permit;  // nothing: passed through, so whatever has a head is committed at once
+    bool holds_prelude = false;    // of a stream, until its first token
     bool is_ping = false;          // a credential check: what it finds is not held against the target
   };
   Runner(CallContext& context, Order order, RunnerHandler& handler);
@@ -113,8 +115,6 @@ class Runner final : public AttemptHandler {
 
   [[nodiscard]] bool is_probe() const { return order_.permit && order_.permit->is_probe(); }
   [[nodiscard]] MonoTime started() const { return started_; }
-  // From the start to the first token, or to the end of a blocking answer; zero: there was none.
-  [[nodiscard]] Duration first_token_after() const { return first_token_after_; }
 
  private:
   enum class State : unsigned char { asking, watching, refused, committed };
@@ -125,6 +125,7 @@ class Runner final : public AttemptHandler {
   void on_attempt_failed(Error error) override;
   void on_attempt_drained() override;
 
+  void note_success();
   [[nodiscard]] bool is_watched() const { return order_.permit.has_value(); }
   void keep(const Bytes& data);
   void look_at_events();
@@ -145,7 +146,9 @@ class Runner final : public AttemptHandler {
   std::unique_ptr<Attempt> attempt_;
   State state_ = State::asking;
   MonoTime started_{};
-  Duration first_token_after_{};
+  bool answered_as_stream_ = false;
+  int answered_with_ = 0;
+  bool has_succeeded_ = false;  // as its Permit was told
   Committed answer_;
 };
 

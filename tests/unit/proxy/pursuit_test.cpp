@@ -245,6 +245,50 @@ TEST_CASE("a stale answer comes before fixed words") {
   CHECK(field_of(client->received(), "x-outrigger-cache") == "stale");
 }
 
+TEST_CASE("what comes before the first token is held back only where there is somebody else to ask, and in its pieces") {
+  const std::string role =
+      "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,"
+      "\"delta\":{\"role\":\"assistant\"},\"finish_reason\":null}]}\n\n";
+  for (const bool has_fallback : {false, true}) {
+    CAPTURE(has_fallback);
+    ChainBench b(has_fallback ? k_model : "");
+    const auto client = b.ask({.stream = true});
+    b.last().begin_stream();
+    b.last().chunk(role);
+    b.settle();
+    CHECK(client->received().empty() == has_fallback);
+    CHECK(b.metric("outrigger_first_token_seconds_count{target=\"main:m\"}").empty());
+    b.last().chunk(": still here\n\n");
+    b.settle();
+    b.last().chunk(event("hi"));
+    b.settle();
+    CHECK(b.metric("outrigger_first_token_seconds_count{target=\"main:m\"}") == "1");
+    // Each piece in a chunk of its own.
+    const std::string got = client->received();
+    for (const std::string& piece : {role, std::string(": still here\n\n"), event("hi")}) {
+      CHECK(got.find(fmt::format("{:x}\r\n{}\r\n", piece.size(), piece)) != std::string::npos);
+    }
+    b.last().peer->close();
+    b.settle();
+    CHECK(b.hosts() == "m");
+  }
+}
+
+TEST_CASE("a lone target that dies after its role is evidence against it, too") {
+  ChainBench b("[[model]]\nname = \"m\"\nretry = { attempts = 1 }\n");
+  for (int i = 0; i < 3; ++i) {
+    const auto client = b.ask({.text = std::to_string(i), .stream = true});
+    REQUIRE(b.asked.size() == static_cast<std::size_t>(i + 1));
+    b.last().begin_stream();
+    b.last().chunk(": hello\n\n");
+    b.settle();
+    b.last().peer->close();
+    b.settle();
+  }
+  const auto refused = b.ask({.text = "3", .stream = true});
+  CHECK(b.asked.size() == 3);
+}
+
 TEST_CASE("a stream of a kind that nobody knows is not held back for ever") {
   ChainBench b;
   const auto client = b.ask({.stream = true});
