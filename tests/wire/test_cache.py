@@ -261,8 +261,9 @@ def test_temperature_above_the_limit_is_not_cached(start):
                                    "empty = true", "refusal = true", "error_in_200 = true", "truncate = true",
                                    "no_finish_reason = true", "cut_at = 400", "error_in_stream = true", "wrong_length = 10"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_nothing_is_stored_from_an_answer_that_is_not_whole_and_good(pair, fault, stream):
-    sim, proxy = pair
+def test_nothing_is_stored_from_an_answer_that_is_not_whole_and_good(start, fault, stream):
+    sim = start(Sim)
+    proxy = start(Outrigger, upstream(sim) + '[[model]]\nname = "*"\nretry = { attempts = 1 }\n')
     sim.faults(f"[[fault]]\n{fault}\n")
     try:
         proxy.chat("A question?", stream=stream, max_tokens=100).content

@@ -78,6 +78,9 @@ def scripted(start):
         origin.close()
 
 
+ONCE = '[[model]]\nname = "*"\nretry = { attempts = 1 }\n'  # what the provider says at the first try is what the client hears
+
+
 def answer(connection, body=b"{}", status="200 OK", fields=""):
     connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body)
 
@@ -103,7 +106,8 @@ def test_a_stream_arrives_byte_for_byte_and_piece_by_piece(scripted):
     for chunk in response.raw.read_chunked():
         arrived.append(chunk)
         times.append(time.monotonic())
-    assert arrived == pieces
+    # Until the first token another target could still take over, so what comes before it comes with it; after that nothing waits.
+    assert arrived == [b"".join(pieces[:3]), *pieces[3:]]
     assert all(later - earlier > gap / 3 for earlier, later in zip(times, times[1:])), "a piece was held back"
 
 
@@ -162,8 +166,9 @@ def test_own_keys_replace_the_clients(start):
     assert "sk-real" not in proxy.text() + passed.text()
 
 
-def test_errors_of_the_provider_pass_through(pair):
-    sim, proxy = pair
+def test_errors_of_the_provider_pass_through(start):
+    sim = start(Sim)
+    proxy = start(Outrigger, upstream(sim) + ONCE)
     sim.faults('[[fault]]\nstatus = 429\nretry_after = "7s"\n')
     answer, direct = proxy.chat(), requests.post(sim.url + "/v1/chat/completions", json={
         "model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]})
