@@ -119,6 +119,7 @@ TEST_CASE("a wrong setting is refused with its place and what to write") {
       {"\nfirst_token = 5", "sim.toml:2:15: `first_token` must be a duration such as \"250ms\" or \"5s\""},
       {"first_token = \"5\"", "sim.toml:1:15: `first_token` must be a duration such as \"250ms\" or \"5s\", not \"5\""},
       {"window = \"0s\"", "sim.toml:1:10: `window` must be above 0"},
+      {"[[fault]]\nwithin = \"1s\"", "sim.toml:2:10: `within` needs `over`, and a length above 0"},
       {"tokens = 0", "sim.toml:1:10: `tokens` must be from 1 to 1000000, not 0"},
       {"size = \"2KB\"", "sim.toml:1:8: `size` must be a size such as 2048 or \"2KiB\""},
       {"answer = \"poem\"", "sim.toml:1:10: `answer` must be \"derived\", \"echo\", \"fixed\" or \"size\""},
