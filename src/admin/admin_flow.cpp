@@ -189,7 +189,8 @@ void AdminFlow::steer_target(std::string_view rest) {
   const bool is_known = verb == "open" ? lanes.force_open(name) : lanes.force_close(name);
   if (!is_known) {
     return refuse(ErrorCode::not_found,
-                  "No request has gone to a target of that name yet. GET /api/status lists those that have been asked.");
+                  "There is no such target yet: they are known from the first request on. GET /api/status lists them as "
+                  "upstream:model.");
   }
   Json json;
   json.put(json.root(), "target", name);

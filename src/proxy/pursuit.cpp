@@ -230,7 +230,7 @@ void Pursuit::run(std::size_t index, Permit permit) {
   order.target = link.destination.target;
   order.name = link.name;
   order.limits = order_.limits;
-  order.limits.total = deadline_ - now();
+  order.limits.total = time_for_try();
   order.request = request_for(link, permit.key());
   order.endpoint = order_.endpoint;
   order.hold_max = order_.hold_max;
@@ -239,6 +239,16 @@ void Pursuit::run(std::size_t index, Permit permit) {
   order.is_ping = order_.needs.ping;
   running_.push_back({index, std::make_unique<Runner>(context_, std::move(order), *this)});
   if (running_.size() == 1) watch_for_hedge(lane);
+}
+
+// A stream shows with its first token whether it works. A blocking answer shows nothing until it is there, so where somebody else
+// could still be asked it may take half of the time that is left, and of what the client waits for.
+Duration Pursuit::time_for_try() const {
+  const Duration left = deadline_ - now();
+  const auto is_left = [](const Step& step) { return !step.is_spent && !step.is_unfit; };
+  const bool is_last = std::none_of(steps_.begin(), steps_.end(), is_left);
+  if (order_.streamed_answer || is_last) return left;
+  return std::max<Duration>(std::min(left, begun_ + order_.patience - now()), 0s) / 2;
 }
 
 // What is not understood goes where it was sent, once.

@@ -149,6 +149,7 @@ class Pursuit final : public RunnerHandler, public Waiter {
   [[nodiscard]] AttemptRequest request_for(const Link& link, std::size_t key) const;
   void run(std::size_t index, Permit permit);
   void run_unwatched();
+  [[nodiscard]] Duration time_for_try() const;
   void watch_for_hedge(const Lane& lane);
   void hedge(bool is_probe);
   void note_failure(std::size_t index, const Failure& failure);

@@ -191,7 +191,7 @@ TEST_CASE("a target that is silent for longer than first_token is cut over, also
 
 TEST_CASE("one deadline holds for all tries together") {
   ChainBench b("[[model]]\nname = \"m\"\nfallback = [\"relay:m-small\"]\n");
-  const auto client = b.ask({.fields = "x-outrigger-timeout: 3s\r\n"});
+  const auto client = b.ask({.stream = true, .fields = "x-outrigger-timeout: 3s\r\n"});
   b.world.loop.run_for(2s);
   b.last().answer(k_error, 500);
   b.settle();
@@ -199,6 +199,21 @@ TEST_CASE("one deadline holds for all tries together") {
   b.world.loop.run_for(1s);
   CHECK(client->received().starts_with("HTTP/1.1 500"));
   CHECK(body_of(client->received()) == k_error);
+}
+
+TEST_CASE("a blocking call that says nothing leaves half of the time to the fallback, and all of it to nobody") {
+  for (const bool has_fallback : {true, false}) {
+    CAPTURE(has_fallback);
+    ChainBench b(has_fallback ? k_model : "");
+    const auto client = b.ask({.fields = "x-outrigger-timeout: 10s\r\n"});
+    b.world.loop.run_for(4900ms);
+    CHECK(b.hosts() == "m");
+    b.world.loop.run_for(200ms);
+    CHECK(b.hosts() == (has_fallback ? "mr" : "m"));
+    b.last().answer(answer_json("hi"));
+    b.settle();
+    CHECK(body_of(client->received()) == answer_json("hi"));
+  }
 }
 
 TEST_CASE("a hedge asks the fallback beside a slow target, and the first token wins") {
