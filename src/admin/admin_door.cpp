@@ -131,6 +131,13 @@ std::string AdminDoor::status_json() const {
   json.put(redis, "rubbish", stats.redis_rubbish);
   json.put(redis, "last_error", stats.redis_last_error);
 
+  const Json::Value fleet = json.object(root, "fleet");
+  const proxy::Fleet* others = hooks_.fleet ? hooks_.fleet() : nullptr;
+  json.put(fleet, "configured", others != nullptr);
+  json.put(fleet, "replicas", static_cast<std::uint64_t>(others != nullptr ? others->replicas() : 1));
+  json.put(fleet, "redis_up", others != nullptr && others->redis_up());
+  json.put(fleet, "last_error", others != nullptr ? others->last_error() : std::string());
+
   const Json::Value fills = json.object(root, "in_flight");
   json.put(fills, "upstream_calls", static_cast<std::uint64_t>(door_.fills().size()));
   json.put(fills, "recorded_bytes", static_cast<std::uint64_t>(door_.fills().recorded_bytes()));

@@ -11,6 +11,7 @@
 
 #include "http/server.h"
 #include "obs/metrics.h"
+#include "proxy/fleet.h"
 #include "proxy/llm_door.h"
 
 namespace outrigger::admin {
@@ -19,7 +20,8 @@ namespace outrigger::admin {
 struct AdminHooks {
   std::function<bool()> is_ready;
   std::function<void()> drain;
-  std::function<std::string()> reload;  // empty: done; else why not
+  std::function<std::string()> reload;              // empty: done; else why not
+  std::function<const proxy::Fleet*()> fleet = {};  // null, or empty: this one is alone
 };
 
 class AdminDoor final : public http::Acceptor {

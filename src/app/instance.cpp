@@ -21,18 +21,30 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
       lane_gauges_(door_.lanes(), registry_),
       admin_(parts_.world, door_, registry_,
-             {.is_ready = [this] { return serving(); }, .drain = [this] { drain(); }, .reload = [this] { return reload(); }},
+             {.is_ready = [this] { return serving(); },
+              .drain = [this] { drain(); },
+              .reload = [this] { return reload(); },
+              .fleet = [this] { return fleet_.get(); }},
              parts_.version),
       llm_server_(parts_.world, server_limits(*config_), door_),
       admin_server_(parts_.world, admin_limits(*config_), admin_) {
   declare_gauges();
   door_.lanes().set_log([this](LogLevel level, std::string_view words) { parts_.log.line(level, words); });
+  if (auto redis = redis_settings(*config_)) {
+    fleet_ = std::make_unique<proxy::Fleet>(parts_.world, std::move(*redis), door_.lanes());
+  }
 }
 
 Instance::~Instance() = default;
 
+void Instance::set_secret(const std::string& secret) {
+  door_.set_secret(secret);
+  if (fleet_ != nullptr) fleet_->set_secret(secret);
+}
+
 void Instance::declare_gauges() {
   registry_.declare_gauge("outrigger_redis_up", "1 while Redis is connected and answers in time.");
+  registry_.declare_gauge("outrigger_fleet_replicas", "Replicas that share rate limits and health, this one included.");
   registry_.declare_gauge("outrigger_cache_entries", "Answers in the memory tier.");
   registry_.declare_gauge("outrigger_cache_bytes", "Bytes that they hold.");
   registry_.declare_gauge("outrigger_upstream_calls", "Calls upstream that are under way.");
@@ -44,6 +56,7 @@ void Instance::declare_gauges() {
     lane_gauges_.refresh();
     const cache::StoreStats stats = store_.stats();
     if (stats.redis_configured) registry_.gauge("outrigger_redis_up").set(stats.redis_up ? 1 : 0);
+    if (fleet_ != nullptr) registry_.gauge("outrigger_fleet_replicas").set(static_cast<double>(fleet_->replicas()));
     registry_.gauge("outrigger_cache_entries").set(static_cast<double>(stats.entries));
     registry_.gauge("outrigger_cache_bytes").set(static_cast<double>(stats.bytes));
     registry_.gauge("outrigger_upstream_calls").set(static_cast<double>(door_.fills().size()));
@@ -61,10 +74,10 @@ void Instance::start() {
   store_.start(
       std::move(preset), k_secret_wait,
       [this](const std::string& secret) {
-        door_.set_secret(secret);
+        set_secret(secret);
         if (!draining_) open_llm_door();
       },
-      [this](const std::string& secret) { door_.set_secret(secret); });
+      [this](const std::string& secret) { set_secret(secret); });
 }
 
 bool Instance::open_admin_door() {
@@ -127,7 +140,7 @@ std::string Instance::reload() {
   const bool new_secret = loaded.config->cache.secret && secret_of(*config_) != secret_of(*loaded.config);
   config_ = loaded.config;
   door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
-  if (new_secret) door_.set_secret(config_->cache.secret->text);
+  if (new_secret) set_secret(config_->cache.secret->text);
   allow_admin(admin_listener_->bound());
   llm_server_.set_limits(server_limits(*config_));
   parts_.log.info("configuration reloaded");

@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "obs/log.h"
+#include "proxy/fleet.h"
 #include "proxy/lane_gauges.h"
 #include "proxy/llm_door.h"
 
@@ -60,6 +61,7 @@ class Instance {
   // How long the last error messages may take to leave.
   static constexpr Duration k_last_words = 50ms;
 
+  void set_secret(const std::string& secret);
   void declare_gauges();
   bool open_admin_door();
   void open_llm_door();
@@ -74,6 +76,7 @@ class Instance {
   http::Client client_;
   proxy::Metrics metrics_;
   proxy::LlmDoor door_;
+  std::unique_ptr<proxy::Fleet> fleet_;  // null without [redis]
   proxy::LaneGauges lane_gauges_;
   admin::AdminDoor admin_;
   http::Server llm_server_;

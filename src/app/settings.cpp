@@ -7,17 +7,21 @@ cache::StoreSettings store_settings(const config::Config& config, std::string fr
   settings.fresh_secret = std::move(fresh_secret);
   settings.log = [&log](LogLevel level, std::string_view words) { log.line(level, words); };
   settings.memory_bytes = config.cache.memory;
-  if (config.redis) {
-    cache::RedisSettings& redis = settings.redis.emplace();
-    redis.address = {config.redis->host, config.redis->port, false};
-    if (config.redis->tls) redis.tls = io::TlsClient{config.redis->host, config.redis->ca, true};
-    redis.user = config.redis->user;
-    redis.password = config.redis->password.text;
-    redis.database = config.redis->database;
-    redis.prefix = config.redis->prefix;
-    redis.timeout = config.redis->timeout;
-  }
+  settings.redis = redis_settings(config);
   return settings;
+}
+
+std::optional<cache::RedisSettings> redis_settings(const config::Config& config) {
+  if (!config.redis) return std::nullopt;
+  cache::RedisSettings redis;
+  redis.address = {config.redis->host, config.redis->port, false};
+  if (config.redis->tls) redis.tls = io::TlsClient{config.redis->host, config.redis->ca, true};
+  redis.user = config.redis->user;
+  redis.password = config.redis->password.text;
+  redis.database = config.redis->database;
+  redis.prefix = config.redis->prefix;
+  redis.timeout = config.redis->timeout;
+  return redis;
 }
 
 http::ServerLimits server_limits(const config::Config& config) {

@@ -10,6 +10,8 @@ namespace outrigger::app {
 
 // `fresh_secret`: see cache::StoreSettings. `log` must outlive the store.
 cache::StoreSettings store_settings(const config::Config& config, std::string fresh_secret, obs::Log& log);
+// Nothing: memory only, and each replica on its own.
+[[nodiscard]] std::optional<cache::RedisSettings> redis_settings(const config::Config& config);
 http::ServerLimits server_limits(const config::Config& config);
 // The admin door's: small bodies, few connections.
 http::ServerLimits admin_limits(const config::Config& config);

@@ -1,5 +1,5 @@
 // RedisLink: one connection to Redis, kept up in the background. Commands are pipelined: those of one turn of the loop go out in
-// one write. Owned by RedisTier, or by a RedisPurge; must not be destroyed inside a callback of its own (Loop::retire).
+// one write. Owned by RedisTier, a RedisPurge or a Board; must not be destroyed inside a callback of its own (Loop::retire).
 //
 //   closed --open()--> connecting --TCP, TLS--> greeting --PONG--> up
 //                        ^    ^                    |               | |

@@ -144,6 +144,9 @@ Look Lane::look_past_queue(std::uint64_t tokens) const {
   }
   if (key->earliest > now) return {Readiness::paced, key->earliest};
   if (!concurrency_.has_room()) return {Readiness::busy, now};
+  if (admission == resilience::Health::Admission::probe && guard_ != nullptr) {
+    if (const auto when = guard_->hold_probe(*this)) return {Readiness::resting, *when};
+  }
   return {admission == resilience::Health::Admission::probe ? Readiness::probe : Readiness::ready, now};
 }
 
@@ -332,6 +335,20 @@ void Lane::advise_gate(std::size_t key, MonoTime until) {
 void Lane::advise_rest(MonoTime until) {
   health_.advise_open(now(), until);
   note_health("another replica says so");
+}
+
+void Lane::advise_probe() {
+  health_.advise_probe(now());
+  poke();
+}
+
+void Lane::note_others(std::size_t key, Duration over, std::uint64_t requests, std::uint64_t tokens) {
+  gate_of(key).note_others(now(), over, requests, tokens);
+}
+
+void Lane::set_others(std::size_t key, std::uint32_t others) {
+  gate_of(key).set_others(others);
+  poke();
 }
 
 Duration Lane::gate_closed_for() const {

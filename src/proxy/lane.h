@@ -92,6 +92,18 @@ class Waiter {
   ~Waiter() = default;
 };
 
+// Other replicas, as far as a lane knows of them; see fleet.h.
+class LaneGuard {
+ public:
+  // A lane of that name among Lanes is new.
+  virtual void on_new_lane(std::string_view key, Lane& lane) = 0;
+  // May a probe go as far as the others are concerned? Nothing: now. Else look again then.
+  [[nodiscard]] virtual std::optional<MonoTime> hold_probe(const Lane& lane) = 0;
+
+ protected:
+  ~LaneGuard() = default;
+};
+
 class Lane : public std::enable_shared_from_this<Lane> {
  public:
   struct Settings {
@@ -145,6 +157,16 @@ class Lane : public std::enable_shared_from_this<Lane> {
   // From another replica: its gate for the same account closed, its breaker opened.
   void advise_gate(std::size_t key, MonoTime until);
   void advise_rest(MonoTime until);
+  // Its probe of the target succeeded.
+  void advise_probe();
+  // They have sent so much with the same key within the last `over`.
+  void note_others(std::size_t key, Duration over, std::uint64_t requests, std::uint64_t tokens);
+  // So many of them use the key now.
+  void set_others(std::size_t key, std::uint32_t others);
+  // May be null; must outlive the lane, or be taken away.
+  void set_guard(LaneGuard* guard) { guard_ = guard; }
+  // The guard may say something else now.
+  void look_again() { poke(); }
 
   [[nodiscard]] const resilience::Health& health() const { return health_; }
   [[nodiscard]] resilience::Health::State state() const { return health_.state(now()); }
@@ -197,6 +219,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   std::string name_, model_;
   Settings settings_;
   const Log& log_;
+  LaneGuard* guard_ = nullptr;
   resilience::Health::State told_state_ = resilience::Health::State::closed;  // to the log
   resilience::Health health_;
   resilience::Concurrency concurrency_;

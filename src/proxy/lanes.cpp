@@ -63,7 +63,9 @@ std::shared_ptr<Lane> Lanes::of(const Link& link, std::string_view account) {
     const std::string model = name.size() > upstream.name.size() ? name.substr(upstream.name.size() + 1) : std::string();
     auto lane = std::make_shared<Lane>(world_, name, model, settings_of(link), log_);
     if (forced_.contains(name)) lane->force_open();
+    lane->set_guard(guard_);
     found = known_.emplace(std::move(key), Known{std::move(lane), generation_}).first;
+    if (guard_ != nullptr) guard_->on_new_lane(found->first, *found->second.lane);
   }
   Known& known = found->second;
   if (known.generation != generation_) {
@@ -89,6 +91,15 @@ bool Lanes::has_place() {
 
 void Lanes::each(const std::function<void(const Lane& lane)>& visit) const {
   for (const auto& [key, known] : known_) visit(*known.lane);
+}
+
+void Lanes::set_guard(LaneGuard* guard) {
+  guard_ = guard;
+  for (const auto& [key, known] : known_) known.lane->set_guard(guard);
+}
+
+void Lanes::each_known(const std::function<void(std::string_view key, Lane& lane)>& visit) {
+  for (const auto& [key, known] : known_) visit(key, *known.lane);
 }
 
 bool Lanes::force_open(std::string_view target) {

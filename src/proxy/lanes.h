@@ -37,6 +37,10 @@ class Lanes {
   void each(const std::function<void(const Lane& lane)>& visit) const;
   [[nodiscard]] std::size_t size() const { return known_.size(); }
 
+  // For other replicas: `guard` is told of lanes that come; null takes it away. The key is the target and, behind a '\n', the account.
+  void set_guard(LaneGuard* guard);
+  void each_known(const std::function<void(std::string_view key, Lane& lane)>& visit);
+
   // By an operator: nothing is sent to the target ("upstream:model") any more, or again as its health allows. Holds for lanes that
   // come later, too. False: nobody has asked for such a target yet.
   bool force_open(std::string_view target);
@@ -54,6 +58,7 @@ class Lanes {
 
   io::World world_;
   Lane::Log log_;
+  LaneGuard* guard_ = nullptr;
   std::map<std::string, Known, std::less<>> known_;  // by target and account
   std::set<std::string, std::less<>> forced_;        // targets that an operator shut
   std::uint64_t generation_ = 1;

@@ -66,6 +66,7 @@ void Health::on_success(MonoTime now, MonoTime started) {
     // The probe's start stays the epoch: if its stream dies, that has to count.
     forget();
     state_ = State::slow_start;
+    ++recoveries_;
     closed_at_ = now;
     cap_ = 1;
   } else if (state_ == State::slow_start && ++cap_ >= k_full) {
@@ -122,6 +123,10 @@ void Health::advise_open(MonoTime now, MonoTime until) {
   advised_until_ = std::max(advised_until_, until);
 }
 
+void Health::advise_probe(MonoTime now) {
+  if (state_ == State::open && !forced_) reopens_at_ = std::min(reopens_at_, now);
+}
+
 Health::State Health::state(MonoTime now) const {
   if (state_ == State::open && !forced_ && now >= reopens_at_) return State::half_open;
   if (state_ == State::slow_start && now >= closed_at_ + k_slow_start) return State::closed;
@@ -158,6 +163,7 @@ void Health::judge(MonoTime now, Rng& rng, MonoTime started, bool was_success) {
   ++run_;
   if (!trips(now)) return;
   forgive_if_steady(now);
+  ++trips_;
   open(now, now + open_time_.draw(rng));
 }
 

@@ -69,10 +69,17 @@ class Health {
   // Another replica says that the target is down until then. Believed if our own last outcome was a failure; otherwise our next
   // failure is enough, unless a call that begins after this succeeds first. Never for longer than max_open.
   void advise_open(MonoTime now, MonoTime until);
+  // Another replica says that its probe succeeded: ours may go at once.
+  void advise_probe(MonoTime now);
 
   // Open becomes half_open, and slow_start closed, by themselves when their time has passed.
   [[nodiscard]] State state(MonoTime now) const;
   [[nodiscard]] bool forced_open() const { return forced_; }
+  // The probe has been admitted and has not reported yet.
+  [[nodiscard]] bool probe_is_out() const { return state_ == State::half_open; }
+  // How often our own evidence has opened it, and how often a probe of ours has succeeded. For other replicas.
+  [[nodiscard]] std::uint64_t trips() const { return trips_; }
+  [[nodiscard]] std::uint64_t recoveries() const { return recoveries_; }
   // Open, not by force: when the next probe may go; in the past if nobody has come since. Nothing in the other states.
   [[nodiscard]] std::optional<MonoTime> reopens_at() const;
   // Of the last half minute or so, between 0 and 1. Stays as it was while open.
@@ -101,6 +108,7 @@ class Health {
 
   Evidence evidence_;
   std::uint32_t run_ = 0;  // failures in a row
+  std::uint64_t trips_ = 0, recoveries_ = 0;
   MonoTime advised_at_{};
   MonoTime advised_until_ = MonoTime::min();
 

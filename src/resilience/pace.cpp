@@ -66,12 +66,12 @@ MonoTime Pace::earliest(MonoTime now) const {
   return rate_now ? smoother_.earliest(now, as_duration((reduced_->burst - 1) / *rate_now)) : now;
 }
 
-void Pace::take(MonoTime now) {
-  if (const std::optional<double> rate_now = rate(now)) smoother_.take(now, as_duration(1 / *rate_now));
+void Pace::take(MonoTime now, double n) {
+  if (const std::optional<double> rate_now = rate(now)) smoother_.take(now, as_duration(n / *rate_now));
 }
 
-void Pace::give_back(MonoTime now) {
-  if (const std::optional<double> rate_now = rate(now)) smoother_.give_back(now, as_duration(1 / *rate_now));
+void Pace::give_back(MonoTime now, double n) {
+  if (const std::optional<double> rate_now = rate(now)) smoother_.give_back(now, as_duration(n / *rate_now));
 }
 
 }  // namespace outrigger::resilience

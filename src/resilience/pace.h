@@ -40,8 +40,9 @@ class Pace {
   [[nodiscard]] std::optional<double> rate(MonoTime now) const;
 
   [[nodiscard]] MonoTime earliest(MonoTime now) const;
-  void take(MonoTime now);
-  void give_back(MonoTime now);
+  // `n`: as how many it counts.
+  void take(MonoTime now, double n = 1);
+  void give_back(MonoTime now, double n = 1);
 
  private:
   void set(MonoTime from, double ceiling, double burst);

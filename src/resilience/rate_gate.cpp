@@ -16,6 +16,12 @@ constexpr Duration k_minute_reset_max = 65s;
 
 // No prediction is longer; keeps sums of times far from their end.
 constexpr double k_minutes_max = 24 * 60;
+// What is kept free for requests of other replicas that are not known yet: at most this part of the limit.
+constexpr std::uint64_t k_most_kept_free = 4;
+// How finely what others have sent over a while is spread.
+constexpr Duration k_evenly = 1s;
+// What others send is known a moment late. With a little too much for each the rate is used up all the same, and the count decides.
+constexpr double k_share_slack = 1.05;
 
 constexpr Duration k_close_first = 1s;
 constexpr std::uint32_t k_doublings_max = 5;
@@ -43,7 +49,7 @@ Duration slots_time(double rate) {
   return rate > 0 ? std::min(as_duration(std::min(k_slots / rate, 60.0) * 1e9), k_slots_time_max) : Duration(0);
 }
 
-Duration cost(double n, const RateGate::Level& level) {
+Duration cost_of_all(double n, const RateGate::Level& level) {
   const double limit = static_cast<double>(level.limit);
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(60 * std::min(n, limit) / limit));
 }
@@ -67,22 +73,52 @@ RateGate::Level RateGate::Meter::level(MonoTime now, std::optional<std::uint64_t
   return level;
 }
 
-MonoTime RateGate::Meter::earliest(MonoTime now, const Level& level, std::uint64_t n, double burst,
-                                   std::uint64_t before) const {
+MonoTime RateGate::Meter::earliest(MonoTime now, const Level& level, std::uint64_t n, double burst, std::uint64_t before,
+                                   std::uint32_t others) const {
   if (level.source == Source::none) return now;
-  const double minutes_before = static_cast<double>(before) / static_cast<double>(level.limit);
-  return std::max(count.down_to(now, level.limit - std::min(n + before, level.limit)),
-                  smoother.earliest(now, cost(burst, level), as_duration(60e9 * std::min(minutes_before, k_minutes_max))));
+  const std::uint64_t in_all = std::min(n + before, level.limit);
+  n = std::min(n, level.limit);
+  const auto down_to_room = [&](std::uint64_t unseen) {
+    const std::uint64_t kept = std::min({others * (unseen + n), level.limit / k_most_kept_free, level.limit - in_all});
+    return count.down_to(now, level.limit - in_all - kept);
+  };
+  const std::uint64_t unseen = recent.total(now);
+  MonoTime when = down_to_room(unseen);
+  if (others > 0 && unseen > 0) when = std::min(when, std::max(down_to_room(0), recent.empty_at()));
+  const double first = std::min(static_cast<double>(before), static_cast<double>(level.limit) * k_minutes_max);
+  return std::max(when, smoother.earliest(now, cost(now, level, burst, others), cost(now, level, first, others)));
 }
 
-void RateGate::Meter::take(MonoTime now, const Level& level, std::uint64_t n) {
+void RateGate::Meter::note_others(MonoTime now, Duration over, std::uint64_t n) {
+  if (n == 0) return;
+  over = std::clamp(over, Duration(0), SlidingCount::k_minute);
+  const auto parts = static_cast<std::uint64_t>(over / k_evenly) + 1;
+  for (std::uint64_t i = 0; i < parts; ++i) {
+    const MonoTime at = now - over * static_cast<Duration::rep>(i) / static_cast<Duration::rep>(parts);
+    count.add(now, at, n * (i + 1) / parts - n * i / parts);
+  }
+  flow.add(now, over, n);
+}
+
+void RateGate::Meter::take(MonoTime now, const Level& level, std::uint64_t n, std::uint32_t others) {
   count.add(now, now, n);
-  if (level.source != Source::none) smoother.take(now, cost(static_cast<double>(n), level));
+  recent.add(now, n);
+  if (level.source != Source::none) smoother.take(now, cost(now, level, static_cast<double>(n), others));
 }
 
-void RateGate::Meter::give_back(MonoTime now, MonoTime at, const Level& level, std::uint64_t n) {
+void RateGate::Meter::give_back(MonoTime now, MonoTime at, const Level& level, std::uint64_t n, std::uint32_t others) {
   count.remove(now, at, n);
-  if (level.source != Source::none) smoother.give_back(now, cost(static_cast<double>(n), level));
+  if (level.source != Source::none) smoother.give_back(now, cost(now, level, static_cast<double>(n), others));
+}
+
+double RateGate::Meter::share(MonoTime now, double per_second, std::uint32_t others) const {
+  if (others == 0) return 1;
+  return std::clamp(k_share_slack - flow.per_second(now) / per_second, 1.0 / (1.0 + others), 1.0);
+}
+
+Duration RateGate::Meter::cost(MonoTime now, const Level& level, double n, std::uint32_t others) const {
+  const double of_all = as_double(cost_of_all(n, level));
+  return as_duration(of_all / share(now, static_cast<double>(level.limit) / 60, others));
 }
 
 void RateGate::Meter::learn(MonoTime now, std::optional<std::uint64_t> configured, std::optional<std::uint64_t> limit,
@@ -110,21 +146,21 @@ MonoTime RateGate::earliest(MonoTime now, std::uint64_t tokens, Before before) c
   MonoTime open = std::max(now, closed_until_);
   if (probing_ && probe_at_) open = std::max(open, *probe_at_ + probe_patience());
   MonoTime when = std::max(open, pace_.earliest(now));
-  when =
-      std::max(when, requests_.earliest(open, in_requests, 1, burst_of(k_burst_requests, in_requests) - 1, before.requests));
-  return std::max(when,
-                  tokens_.earliest(open, in_tokens, std::min(tokens, k_tokens_max), token_burst(in_tokens), tokens_before));
+  when = std::max(when, requests_.earliest(open, in_requests, 1, request_burst(in_requests) - 1, before.requests, others_));
+  return std::max(when, tokens_.earliest(open, in_tokens, std::min(tokens, k_tokens_max), token_burst(in_tokens),
+                                         tokens_before, others_));
 }
 
 RateGate::Reservation RateGate::reserve(MonoTime now, std::uint64_t tokens) {
   const Reservation reservation{now, std::min(tokens, k_tokens_max)};
-  requests_.take(now, requests(now), 1);
-  tokens_.take(now, this->tokens(now), reservation.tokens);
+  requests_.take(now, requests(now), 1, others_);
+  tokens_.take(now, this->tokens(now), reservation.tokens, others_);
+  sent_.requests += 1;
+  sent_.tokens += static_cast<std::int64_t>(reservation.tokens);
   const double counted = static_cast<double>(reservation.tokens);
   usual_tokens_ = usual_tokens_ == 0 ? counted : usual_tokens_ + (counted - usual_tokens_) / 16;
-  pace_.take(now);
-  if (last_at_ == MonoTime::min() || now - last_at_ > k_lately_max) active_since_ = now;
-  last_at_ = now;
+  pace_.take(now, weight_in_pace(now));
+  note_active(now);
   if (probing_ && now >= closed_until_) {
     if (!probe_at_) {
       probe_at_ = now;
@@ -135,20 +171,38 @@ RateGate::Reservation RateGate::reserve(MonoTime now, std::uint64_t tokens) {
   return reservation;
 }
 
+void RateGate::note_active(MonoTime now) {
+  if (last_at_ == MonoTime::min() || now - last_at_ > k_lately_max) active_since_ = now;
+  last_at_ = now;
+}
+
+void RateGate::note_others(MonoTime now, Duration over, std::uint64_t requests, std::uint64_t tokens) {
+  requests_.note_others(now, over, requests);
+  tokens_.note_others(now, over, tokens);
+  if (requests > 0) note_active(now);
+}
+
+double RateGate::weight_in_pace(MonoTime now) const {
+  const std::optional<double> rate = pace_.rate(now);
+  return rate ? 1 / requests_.share(now, *rate, others_) : 1;
+}
+
 void RateGate::settle(const Reservation& reservation, MonoTime now, std::uint64_t used) {
   used = std::min(used, k_tokens_max);
+  sent_.tokens += static_cast<std::int64_t>(used) - static_cast<std::int64_t>(reservation.tokens);
   const Level level = tokens(now);
   if (used <= reservation.tokens) {
-    tokens_.give_back(now, reservation.at, level, reservation.tokens - used);
+    tokens_.give_back(now, reservation.at, level, reservation.tokens - used, others_);
   } else {
-    tokens_.take(now, level, used - reservation.tokens);
+    tokens_.take(now, level, used - reservation.tokens, others_);
   }
 }
 
 void RateGate::cancel(const Reservation& reservation, MonoTime now) {
   settle(reservation, now, 0);
-  requests_.give_back(now, reservation.at, requests(now), 1);
-  pace_.give_back(now);
+  sent_.requests -= 1;
+  requests_.give_back(now, reservation.at, requests(now), 1, others_);
+  pace_.give_back(now, weight_in_pace(now));
   if (probe_at_ == reservation.at) probe_at_.reset();
 }
 
@@ -162,9 +216,13 @@ void RateGate::on_rejected(MonoTime now, std::optional<Duration> retry_after, Rn
   if (started) rejection_time_ = std::max(now - *started, Duration(0));
   if (now < closed_until_ || (started && *started <= closed_at_)) {
     // Sent before the gate closed: it says nothing new but for the time.
-    if (retry_after) close(now, *retry_after);
+    if (retry_after) {
+      close(now, *retry_after);
+      ++rejections_;
+    }
     return;
   }
+  ++rejections_;
   const bool failed_probe = probing_;
   if (failed_probe) failed_probes_ = std::min(failed_probes_ + 1, k_doublings_max);
   const MonoTime end = started.value_or(now);
@@ -220,7 +278,11 @@ std::optional<double> RateGate::pace(MonoTime now) const {
   return rate ? std::optional(*rate * 60) : std::nullopt;
 }
 
-double RateGate::token_burst(const Level& level) const { return burst_of(k_burst_requests * usual_tokens_, level); }
+double RateGate::request_burst(const Level& level) const { return burst_of(k_burst_requests / (1.0 + others_), level); }
+
+double RateGate::token_burst(const Level& level) const {
+  return burst_of(k_burst_requests * usual_tokens_ / (1.0 + others_), level);
+}
 
 Duration RateGate::probe_patience() const {
   return std::clamp<Duration>(2 * rejection_time_, k_probe_patience_min, k_probe_patience_max);

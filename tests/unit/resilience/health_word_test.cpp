@@ -108,5 +108,47 @@ TEST_CASE("health: another replica's word is believed only with a failure of our
   }
 }
 
+TEST_CASE("health: another replica's probe that succeeded lets ours go at once, not more") {
+  Bench b;
+  b.health.advise_probe(b.now);
+  CHECK(b.health.state(b.now) == State::closed);
+  b.fail(3);
+  CHECK(b.health.look(b.now) == Admission::refused);
+  b.health.advise_probe(b.now);
+  CHECK(b.health.reopens_at() == b.now);
+  const MonoTime probe = b.begin(Admission::probe);
+  CHECK(b.health.probe_is_out());
+  b.health.advise_probe(b.now);
+  CHECK(b.health.look(b.now) == Admission::refused);
+  b.health.on_success(b.now, probe);
+  CHECK_FALSE(b.health.probe_is_out());
+  b.health.force_open(b.now);
+  b.health.advise_probe(b.now);
+  CHECK(b.health.state(b.now) == State::open);
+}
+
+TEST_CASE("health: what is told to others is what it found itself") {
+  Bench b;
+  b.fail(2);
+  CHECK(b.health.trips() == 0);
+  b.fail();
+  CHECK(b.health.trips() == 1);
+  CHECK_FALSE(b.health.probe_is_out());
+  b.health.on_failure(b.now, b.rng, b.take_probe());
+  CHECK(b.health.trips() == 2);
+  CHECK(b.health.recoveries() == 0);
+  b.recover();
+  CHECK(b.health.recoveries() == 1);
+  b.succeed();
+  CHECK(b.health.recoveries() == 1);
+  b.health.force_close(b.now);
+  b.health.force_open(b.now);
+  b.health.force_close(b.now);
+  b.fail();
+  b.health.advise_open(b.now, b.now + 1s);  // another's
+  CHECK(b.health.state(b.now) == State::open);
+  CHECK(b.health.trips() == 2);
+}
+
 }  // namespace
 }  // namespace outrigger::resilience
