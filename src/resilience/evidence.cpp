@@ -14,6 +14,9 @@ constexpr double k_sure = 0.95;
 // it than one of 10 %. In units of one failure, log(0.5 / 0.1), a success weighs log(0.5 / 0.9) / log(0.5 / 0.1).
 constexpr double k_success_drift = -0.3652;
 
+// Below this many remembered attempts (a call or so a second) a run by chance is rare in time however it looks per attempt.
+constexpr double k_busy = 50;
+
 }  // namespace
 
 void Evidence::add(MonoTime now, bool failed) {
@@ -36,6 +39,13 @@ double Evidence::failure_rate() const {
 bool Evidence::broken() const {
   // Cheap first: with fewer failures than successes the answer is no.
   return failures_ > successes_ && beta_below_half(1 + successes_, 1 + failures_) > k_sure;
+}
+
+double Evidence::chance_of_run(std::uint32_t run) const {
+  const double before = failures_ + successes_ - run;
+  if (before < k_busy) return 0;
+  const double ordinary = std::max(failures_ - run, 0.0) / before;
+  return before * std::pow(ordinary, run);
 }
 
 double Evidence::fading(MonoTime now) const {

@@ -1,8 +1,9 @@
-// Evidence: what the calls of the last half minute or so say about a target. Two readings of the same outcomes, because no
+// Evidence: what the calls of the last half minute or so say about a target. Three readings of the same outcomes, because no
 // single one is right for a target with one call a minute and for one with sixty a second:
 //
-//   broken()  more failures than successes, almost surely. Small samples: an estimate that says how sure it is.
-//   drift()   the failures of Page's test. Finds 40 % failures in about thirty calls, where the first would never speak.
+//   broken()          more failures than successes, almost surely. Small samples: an estimate that says how sure it is.
+//   drift()           the failures of Page's test. Finds 40 % failures in about thirty calls, where the first would never speak.
+//   chance_of_run(k)  how many runs of k failures this target's ordinary errors should have produced by chance.
 //
 // Outcomes fade with a half-life, so that a quiet hour doesn't make an old outage count.
 #pragma once
@@ -30,6 +31,8 @@ class Evidence {
   [[nodiscard]] bool broken() const;
   // In failures: one for each, less a good third for each success, never below zero.
   [[nodiscard]] double drift() const { return drift_; }
+  // The last `run` outcomes were failures; what came before them is the target's ordinary behaviour.
+  [[nodiscard]] double chance_of_run(std::uint32_t run) const;
 
  private:
   [[nodiscard]] double fading(MonoTime now) const;

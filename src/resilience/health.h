@@ -6,9 +6,8 @@
 //                     | `---------- on_failure: twice as long -+-----------------------'
 //                     `- force_open() from everywhere; from there only force_close() leads out, to closed
 //
-// closed      trips after `failures` in a row, or when the outcomes of the last half minute leave no doubt (evidence.h). With
-//             three, a target that fails 3 % of 60 calls a second trips by chance once in some ten minutes, for a second: an outage
-//             that is noticed late would cost more.
+// closed      trips after `failures` in a row, or when the outcomes of the last half minute leave no doubt (evidence.h). A busy
+//             target with now and then an error sees such a run by chance; there up to two more failures are asked for.
 // half_open   one real request is out as the probe. Everybody else is refused.
 // slow_start  the attempts that wait for their first token are limited: 1, and one more with every success, that is, twice as many
 //             with every round. So the crowd that was sent elsewhere doesn't come back in one tick. A failure opens again at once,

@@ -97,5 +97,25 @@ TEST_CASE("drift rises by one with a failure, falls by a third with a success, a
   CHECK(evidence.drift() == Catch::Approx(3 - std::log(0.9 / 0.5) / std::log(0.5 / 0.1)).margin(1e-3));
 }
 
+TEST_CASE("a run is due to chance only where errors are ordinary and calls are many") {
+  struct Case {
+    int successes;
+    int failures;  // before the run
+    std::uint32_t run;
+    double expected;
+  };
+  for (const Case c : {Case{0, 0, 3, 0},
+                       {48, 1, 3, 0},
+                       {49, 1, 3, 50 * std::pow(1.0 / 50, 3)},
+                       {1000, 0, 3, 0},
+                       {2522, 78, 3, 2600 * std::pow(0.03, 3)},
+                       {2522, 78, 5, 2600 * std::pow(0.03, 5)}}) {
+    Evidence evidence = outcomes(c.successes, c.failures);
+    for (std::uint32_t i = 0; i < c.run; ++i) evidence.add(k_start, true);
+    INFO(c.successes << " successes, " << c.failures << " failures, then " << c.run);
+    CHECK(evidence.chance_of_run(c.run) == Catch::Approx(c.expected).margin(1e-12));
+  }
+}
+
 }  // namespace
 }  // namespace outrigger::resilience

@@ -88,17 +88,17 @@ Trial run(std::uint64_t seed, Duration length, const Target& target, double call
   return trial;
 }
 
-TEST_CASE("health: an error in thirty calls opens no more than by chance") {
+TEST_CASE("health: an error in thirty calls opens practically never") {
   std::size_t opened = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const Trial trial = run(seed, 10min, [](Duration, Rng& rng) { return rng.chance(0.03) ? Fate::errors : Fate::answers; });
     INFO("seed " << seed << ": " << trial.failed << " of " << trial.calls << " failed");
     CHECK(trial.failed > trial.calls / 50);
-    CHECK(trial.refused < trial.calls / 50);
+    CHECK(trial.refused < trial.calls / 200);
     opened += trial.opened.size();
   }
-  // In three hours and 720,000 calls: what three in a row do by chance, and nothing beyond.
-  CHECK(opened <= 40);
+  // In three hours and 720,000 calls.
+  CHECK(opened <= 1);
 }
 
 TEST_CASE("health: a target that lets 40 % of the calls hang is shut soon after the first of them is known, and stays so") {
@@ -145,7 +145,7 @@ TEST_CASE("health: an outage costs few calls, and the target is back when the op
     late += trial.shut > 40s + 30s + 5s;
   }
   // Those whose probe or slow start met an ordinary error.
-  CHECK(late <= 10);
+  CHECK(late <= 4);
 }
 
 }  // namespace
