@@ -41,11 +41,14 @@ bool Evidence::broken() const {
   return failures_ > successes_ && beta_below_half(1 + successes_, 1 + failures_) > k_sure;
 }
 
-double Evidence::chance_of_run(std::uint32_t run) const {
-  const double before = failures_ + successes_ - run;
-  if (before < k_busy) return 0;
-  const double ordinary = std::max(failures_ - run, 0.0) / before;
-  return before * std::pow(ordinary, run);
+double Evidence::chance_of_streak(std::uint32_t failures, std::uint32_t calls) const {
+  const double before = failures_ + successes_ - failures;
+  if (before < k_busy) return calls > failures ? before + 1 : 0;
+  const double ordinary = std::max(failures_ - failures, 0.0) / before;
+  // The places of the others among the calls behind the first.
+  double ways = 1;
+  for (std::uint32_t i = 1; i < failures; ++i) ways = ways * (calls - i) / i;
+  return before * ways * std::pow(ordinary, failures);
 }
 
 double Evidence::fading(MonoTime now) const {

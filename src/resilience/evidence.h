@@ -3,7 +3,8 @@
 //
 //   broken()          more failures than successes, almost surely. Small samples: an estimate that says how sure it is.
 //   drift()           the failures of Page's test. Finds 40 % failures in about thirty calls, where the first would never speak.
-//   chance_of_run(k)  how many runs of k failures this target's ordinary errors should have produced by chance.
+//   chance_of_run(k)  how many runs of k failures this target's ordinary errors should have produced by chance;
+//   chance_of_streak(k, n)  and how many times k failures in n calls of which the first failed.
 //
 // Outcomes fade with a half-life, so that a quiet hour doesn't make an old outage count.
 #pragma once
@@ -32,7 +33,10 @@ class Evidence {
   // In failures: one for each, less a good third for each success, never below zero.
   [[nodiscard]] double drift() const { return drift_; }
   // The last `run` outcomes were failures; what came before them is the target's ordinary behaviour.
-  [[nodiscard]] double chance_of_run(std::uint32_t run) const;
+  [[nodiscard]] double chance_of_run(std::uint32_t run) const { return chance_of_streak(run, run); }
+  // Of `calls` that began one after the other so many are known to have failed, the first among them, and of the others nothing is
+  // known yet. Not believed (at least one) of a target that little is known of. calls >= failures > 0.
+  [[nodiscard]] double chance_of_streak(std::uint32_t failures, std::uint32_t calls) const;
 
  private:
   [[nodiscard]] double fading(MonoTime now) const;

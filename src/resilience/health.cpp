@@ -18,6 +18,9 @@ constexpr double k_slow_start_rate = 0.23;
 constexpr double k_chance = 0.001;
 constexpr std::uint32_t k_more_failures = 2;
 
+// A streak is believed while at least half of the calls since it began have failed.
+constexpr std::uint32_t k_known_share = 2;
+
 // Of Evidence::drift(): six failures. Simulated, all rules together: a target that fails 3 % of its calls opens not once in 2 * 10^7
 // calls, one with 10 % once in 70,000, with 20 % once in 450, with 40 % after 21.
 constexpr std::uint32_t k_drift = 6;
@@ -61,6 +64,7 @@ Health::Admission Health::admit(MonoTime now) {
   }
   ++pending_;
   ++pending_now_;
+  begun_[next_begun_++ % begun_.size()] = now;
   return admission;
 }
 
@@ -80,6 +84,7 @@ void Health::on_success(MonoTime now, MonoTime started) {
   }
   evidence_.add(now, false);
   run_ = 0;
+  if (started >= streak_from_) streak_ = 0;
   if (started >= advised_at_) advised_until_ = MonoTime::min();
 }
 
@@ -167,6 +172,7 @@ void Health::judge(MonoTime now, Rng& rng, MonoTime started, bool was_success) {
     evidence_.add(now, true);
   }
   ++run_;
+  if (streak_++ == 0 || started < streak_from_) streak_from_ = started;
   if (!trips(now)) return;
   forgive_if_steady(now);
   ++trips_;
@@ -178,8 +184,17 @@ bool Health::trips(MonoTime now) const {
   if (state_ == State::slow_start && evidence_.failure_rate() > k_slow_start_rate) return true;
   if (run_ >= settings_.failures + k_more_failures) return true;
   if (run_ >= settings_.failures && evidence_.chance_of_run(run_) < k_chance) return true;
+  if (streak_ >= settings_.failures && streak_trips()) return true;
   if (evidence_.drift() >= std::max(k_drift, settings_.failures)) return true;
   return evidence_.failures(now) >= settings_.failures && evidence_.broken();
+}
+
+bool Health::streak_trips() const {
+  const auto calls =
+      static_cast<std::uint32_t>(std::ranges::count_if(begun_, [this](MonoTime begun) { return begun >= streak_from_; }));
+  // A ring that is full of them says that there may be more.
+  if (calls >= begun_.size() || calls > k_known_share * streak_) return false;
+  return evidence_.chance_of_streak(streak_, calls) < k_chance;
 }
 
 void Health::forgive_if_steady(MonoTime now) {
@@ -197,6 +212,7 @@ void Health::open(MonoTime now, MonoTime until) {
 void Health::forget() {
   evidence_.clear();
   run_ = 0;
+  streak_ = 0;
   advised_until_ = MonoTime::min();
 }
 

@@ -16,13 +16,15 @@
 //
 // What counts is the first token, not the end of the answer, which may be minutes away; a stream that dies after it still counts
 // (on_stream_failure). An outcome belongs to the time at which its call began: calls from before the target opened, and from before
-// the probe, tell about a target that has been judged already. Otherwise outcomes count in the order in which they become known:
-// a run in the order of the calls would take the quick errors among slow successes for an outage. A client that hangs up is
-// evidence of nothing.
+// the probe, tell about a target that has been judged already. Otherwise outcomes count in the order in which they become known.
+// A run in the order of the calls counts, too, if most of the calls since it began are known: an outage that refuses quickly would
+// hide behind the slow successes of calls from before it, while quick errors among calls that are still out are no outage. A client
+// that hangs up is evidence of nothing.
 //
 // Not for rate limits (429) and refused credentials: those are no failures, and have gates of their own.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -92,6 +94,7 @@ class Health {
   void free_pending(MonoTime started);
   void judge(MonoTime now, Rng& rng, MonoTime started, bool was_success);
   [[nodiscard]] bool trips(MonoTime now) const;
+  [[nodiscard]] bool streak_trips() const;
   void forgive_if_steady(MonoTime now);
   void open(MonoTime now, MonoTime until);
   void forget();
@@ -108,6 +111,11 @@ class Health {
   Evidence evidence_;
   std::uint32_t run_ = 0;  // failures in a row
   std::uint64_t trips_ = 0, recoveries_ = 0;
+  // Failures since one whose call began at streak_from_, without a success of a call that began later.
+  std::uint32_t streak_ = 0;
+  MonoTime streak_from_{};
+  std::array<MonoTime, 16> begun_{};  // the last calls, as a ring
+  std::size_t next_begun_ = 0;
   MonoTime advised_at_{};
   MonoTime advised_until_ = MonoTime::min();
 

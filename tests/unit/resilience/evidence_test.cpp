@@ -114,6 +114,14 @@ TEST_CASE("a run is due to chance only where errors are ordinary and calls are m
     for (std::uint32_t i = 0; i < c.run; ++i) evidence.add(k_start, true);
     INFO(c.successes << " successes, " << c.failures << " failures, then " << c.run);
     CHECK(evidence.chance_of_run(c.run) == Catch::Approx(c.expected).margin(1e-12));
+    // In two calls more there are as many places for the others as there are ways to choose them.
+    const double ways = (c.run + 1) * c.run / 2.0;
+    const bool is_known = c.successes + c.failures >= 50;
+    if (is_known) {
+      CHECK(evidence.chance_of_streak(c.run, c.run + 2) == Catch::Approx(c.expected * ways).margin(1e-12));
+    } else {
+      CHECK(evidence.chance_of_streak(c.run, c.run + 2) >= 1);
+    }
   }
 }
 

@@ -67,6 +67,43 @@ TEST_CASE("health: where errors are ordinary, a run that is due to chance does n
   CHECK(b.health.state(b.now) == State::open);
 }
 
+TEST_CASE("health: successes of calls from before an outage do not hide its quick failures") {
+  for (const bool steady : {true, false}) {
+    Bench b;
+    // Every thirtieth call fails where errors are ordinary.
+    for (int i = 0; i < 600; ++i) !steady&& i % 30 == 0 ? b.fail() : b.succeed();
+    std::vector<MonoTime> slow;
+    for (int i = 0; i < 20; ++i) {
+      slow.push_back(b.begin());
+      b.now += 10ms;
+    }
+    int failures = 0;
+    for (const MonoTime started : slow) {
+      b.fail();
+      ++failures;
+      if (b.health.state(b.now) == State::open) break;
+      b.health.on_success(b.now, started);
+      b.now += 10ms;
+    }
+    INFO("steady " << steady);
+    CHECK(failures == (steady ? 3 : 4));
+  }
+}
+
+TEST_CASE("health: quick errors among calls that are still out are no outage") {
+  Bench b;
+  b.succeed(600);
+  const MonoTime before = b.begin();
+  for (int i = 0; i < 2; ++i) b.begin();
+  for (int i = 0; i < 3; ++i) {
+    b.now += 10ms;
+    b.fail();
+    b.health.on_success(b.now, before);
+    for (int j = 0; j < 2; ++j) b.begin();
+  }
+  CHECK(b.health.state(b.now) == State::closed);
+}
+
 TEST_CASE("health: most calls failing opens, in whatever order") {
   // Never three in a row.
   Bench b;
