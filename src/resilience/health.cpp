@@ -14,8 +14,8 @@ constexpr std::size_t k_full = 64;
 constexpr double k_slow_start_rate = 0.23;
 
 // How often in Evidence's memory, some 45 s, a run may be due to chance. With this, a target that fails 3 % of 60 calls a second
-// opens without need less than once in a day; an outage in the same place costs two failures more.
-constexpr double k_chance = 0.001;
+// opens without need less than once in a week; an outage in the same place costs two failures more.
+constexpr double k_chance = 0.0001;
 constexpr std::uint32_t k_more_failures = 2;
 
 // A streak is believed while at least half of the calls since it began have failed.

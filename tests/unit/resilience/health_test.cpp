@@ -86,7 +86,7 @@ TEST_CASE("health: successes of calls from before an outage do not hide its quic
       b.now += 10ms;
     }
     INFO("steady " << steady);
-    CHECK(failures == (steady ? 3 : 4));
+    CHECK(failures == (steady ? 3 : 5));
   }
 }
 
