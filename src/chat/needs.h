@@ -9,12 +9,12 @@
 namespace outrigger::chat {
 
 struct Needs {
-  std::uint64_t prompt_tokens = 0;          // an estimate, of one prompt: of a batch of embeddings the longest element
+  std::uint64_t prompt_tokens = 0;  // an estimate, of one prompt: of a batch of embeddings the longest element
   std::optional<std::uint64_t> max_output = std::nullopt;  // the largest of max_tokens and its other names
-  bool tools = false;                       // offers some, or talks about calls that were made
-  bool vision = false;                      // pictures, videos, or files (which targets read as pictures)
-  bool audio = false;                       // hears or speaks
-  bool json_schema = false;                 // response_format
+  bool tools = false;                                      // offers some, or talks about calls that were made
+  bool vision = false;                                     // pictures, videos, or files (which targets read as pictures)
+  bool audio = false;                                      // hears or speaks
+  bool json_schema = false;                                // response_format
   bool json_object = false;
   bool stream = false;
   bool logprobs = false;

@@ -18,8 +18,8 @@ enum class ErrorCode : unsigned char {
   body_too_large,
   header_too_large,
   client_gone,  // the client hung up; evidence against nobody
-  queue_full,  // too many wait for this model
-  queue_wait,  // it would have to wait, or has waited, for longer than it may
+  queue_full,   // too many wait for this model
+  queue_wait,   // it would have to wait, or has waited, for longer than it may
   // Ours.
   overloaded,  // a limit of this process is reached
   draining,    // the process is going down
