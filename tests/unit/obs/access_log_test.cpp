@@ -49,6 +49,20 @@ TEST_CASE("a full record is one line of JSON") {
         "\n");
 }
 
+TEST_CASE("all tries are told when there was more than one, and the wait for a turn") {
+  AccessRecord record;
+  record.attempts = 1;
+  record.tried = {{"main:m", "ok", 1ms}};
+  CHECK(line_of(record).find("tried") == std::string::npos);
+  record.attempts = 2;
+  record.tried = {{"main:m", "status_503", 1234us}, {"relay:\"m\"", "ok", 0ns}};
+  record.queued = 20ms;
+  CHECK(line_of(record) ==
+        R"({"time":"1970-01-01T00:00:00.000Z","attempts":2,"tried":[{"target":"main:m","outcome":"status_503","ms":1.234},)"
+        R"({"target":"relay:\"m\"","outcome":"ok"}],"queued_ms":20.000})"
+        "\n");
+}
+
 TEST_CASE("what is empty or zero is left out, and lines are appended") {
   std::string out = "before\n";
   write_json({}, out);
