@@ -1,5 +1,6 @@
 #include "chat/form.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "chat/json.h"
@@ -28,7 +29,7 @@ void FormWriter::name(std::string_view name) {
   const std::size_t begin = out_.size();
   out_.resize_and_overwrite(begin + k_number_size + name.size(), [&](char* data, std::size_t size) {
     put_number(data + begin, name.size());
-    std::memcpy(data + begin + k_number_size, name.data(), name.size());
+    std::copy_n(name.data(), name.size(), data + begin + k_number_size);
     return size;
   });
 }

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <unordered_map>
@@ -28,7 +29,7 @@ void put_field(std::string& out, char tag, std::string_view content) {
     char* to = data + begin;
     *to++ = tag;
     for (unsigned shift = 0; shift < 32; shift += 8) *to++ = static_cast<char>(size >> shift & 0xff);
-    std::memcpy(to, content.data(), size);
+    std::copy_n(content.data(), size, to);
     return end;
   });
 }
