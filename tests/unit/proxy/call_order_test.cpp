@@ -69,6 +69,8 @@ TEST_CASE("what a request costs is its prompt and what may come, as far as it sa
   };
   CHECK(cost(R"("max_tokens":1000,)") - cost(R"("max_tokens":100,)") == 900);
   CHECK(cost("") > cost(R"("max_tokens":1,)"));
+  // An absurd one is dear, and does not wrap around to cheap.
+  CHECK(cost(R"("max_tokens":18446744073709551615,)") > 1'000'000);
   // Embeddings generate nothing.
   const PursuitOrder embeddings = order_of(snapshot, R"({"model":"m","input":["a","b"]})", {}, "/v1/embeddings");
   CHECK(embeddings.cost > 0);
