@@ -12,13 +12,13 @@ struct Understood {
   Endpoint endpoint;
 };
 // The paths that a pasted base URL may end with and that clients append. Longest first where one begins like another.
-constexpr std::array<Understood, 6> k_endpoints{{
+constexpr std::array<Understood, 6> k_understood{{
     {"chat/completions", Endpoint::chat_completions},
     {"completions", Endpoint::completions},
     {"embeddings", Endpoint::embeddings},
-    {"responses", Endpoint::other},
-    {"messages", Endpoint::other},
-    {"rerank", Endpoint::other},
+    {"responses", Endpoint::responses},
+    {"messages", Endpoint::messages},
+    {"rerank", Endpoint::rerank},
 }};
 
 // First segments of the other paths of this family of APIs: below an upstream without a path they get their /v1.
@@ -50,7 +50,7 @@ bool take(std::string_view& path, std::string_view segments) {
 }
 
 const Understood* take_endpoint(std::string_view& path) {
-  for (const Understood& known : k_endpoints) {
+  for (const Understood& known : k_understood) {
     if (take(path, known.path)) return &known;
   }
   return nullptr;
@@ -78,7 +78,7 @@ std::string_view clean_base(std::string_view base) {
     while (base.ends_with('/')) base.remove_suffix(1);
   };
   trim();
-  for (const Understood& known : k_endpoints) {
+  for (const Understood& known : k_understood) {
     // A rerank server is often nothing else, and its URL is the whole of its address.
     if (known.path == "rerank" || !base.ends_with(known.path)) continue;
     const std::string_view before = base.substr(0, base.size() - known.path.size());
@@ -91,7 +91,7 @@ std::string_view clean_base(std::string_view base) {
 }
 
 struct Mended {
-  const Understood* endpoint = nullptr;  // set when the path is one of k_endpoints and nothing follows
+  const Understood* endpoint = nullptr;  // set when the path is one of k_understood and nothing follows
   std::string_view tail;                 // else: what follows the version
   bool versioned = false;                // the client wrote a /v1
 };
@@ -132,17 +132,22 @@ bool mend(std::string_view base, std::string_view path, Mended& mended) {
 }  // namespace
 
 std::string_view name(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::chat_completions:
-      return "chat_completions";
-    case Endpoint::completions:
-      return "completions";
-    case Endpoint::embeddings:
-      return "embeddings";
-    case Endpoint::other:
-      break;
-  }
-  return "other";
+  static constexpr std::array<std::string_view, k_endpoints> k_names{
+      "chat_completions", "completions", "embeddings", "messages", "responses", "rerank", "other"};
+  static_assert(k_names.size() == static_cast<std::size_t>(Endpoint::other) + 1);
+  return k_names[static_cast<std::size_t>(endpoint)];
+}
+
+std::string_view path_of(Endpoint endpoint) {
+  const auto found =
+      std::find_if(k_understood.begin(), k_understood.end(), [&](const auto& known) { return known.endpoint == endpoint; });
+  return found == k_understood.end() ? std::string_view{} : found->path;
+}
+
+std::string path_at(std::string_view base_path, Endpoint endpoint) {
+  std::string path(clean_base(base_path));
+  if (path.empty()) path = "/v1";
+  return path.append("/").append(path_of(endpoint));
 }
 
 Place place(std::string_view base_path, std::string_view path) {

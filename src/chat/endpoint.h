@@ -1,12 +1,26 @@
 // The endpoints whose bodies are understood, and the paths that lead to them.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace outrigger::chat {
 
-enum class Endpoint : unsigned char { chat_completions, completions, embeddings, other };
+// The order is part of what lies in Redis.
+enum class Endpoint : unsigned char {
+  chat_completions,
+  completions,
+  embeddings,
+  messages,   // Anthropic's
+  responses,  // OpenAI's newer one
+  rerank,
+  other,
+};
+inline constexpr std::size_t k_endpoints = 7;
+
+// The path below an upstream's base, as OpenAI and Anthropic write it; empty for `other`.
+std::string_view path_of(Endpoint endpoint);
 std::string_view name(Endpoint endpoint);
 
 struct Place {
@@ -19,5 +33,8 @@ struct Place {
 // (http://h, http://h/v1, http://h/v1/chat/completions), and clients append "/v1", an endpoint, or both: a missing or doubled
 // /v1 and a doubled endpoint are mended. Whatever is not an API path that we know goes through untouched below `base_path`.
 Place place(std::string_view base_path, std::string_view path);
+
+// Where another endpoint of the same upstream is: below `base_path`, with a /v1 where that has no path of its own.
+std::string path_at(std::string_view base_path, Endpoint endpoint);
 
 }  // namespace outrigger::chat

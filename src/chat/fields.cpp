@@ -27,10 +27,10 @@ constexpr Row k_rows[] = {
     {"cache_control", Field::dropped},
 
     {"model", Field::model},
-    {"messages", Field::messages},
-    {"prompt", Field::prompt},
-    {"input", Field::input},
-    {"suffix", Field::suffix},
+    {"messages", Field::plain},  // where it is not what asks
+    {"prompt", Field::plain},    // where it is not what asks
+    {"input", Field::plain},     // where it is not what asks
+    {"suffix", Field::plain},
     {"temperature", Field::temperature},
     {"n", Field::answers},
     {"best_of", Field::answers},

@@ -18,16 +18,12 @@ enum class Field : unsigned char {
   stream_options,
   // Kept, and read:
   model,
-  messages,
-  prompt,
-  input,
-  suffix,
   temperature,   // number
   answers,       // n, best_of: number
   logprobs,      // number for completions; what is none stays what it is
   output_limit,  // max_tokens and its other names: number
-  tools,
-  functions,  // what tools were called before
+  tools,         // as OpenAI's chat completions write them
+  functions,     // what tools were called before
   response_format,
   modalities,
   audio,

@@ -5,6 +5,7 @@
 #include "chat/json_spans.h"
 #include "chat/number.h"
 #include "chat/reading.h"
+#include "chat/shape.h"
 
 namespace outrigger::chat {
 namespace {
@@ -47,7 +48,7 @@ Elements elements_of(yyjson_val* value) {
 
 }  // namespace
 
-bool Reading::prompt(yyjson_val* value, bool has_suffix) {
+bool Reading::prompt(yyjson_val* value) {
   const Elements elements = elements_of(value);
   if (elements.first == nullptr) return not_understood();
   if (elements.count > 1) {
@@ -65,6 +66,7 @@ bool Reading::prompt(yyjson_val* value, bool has_suffix) {
 bool Reading::input(yyjson_val* value) {
   const Elements elements = elements_of(value);
   if (elements.first == nullptr || elements.count > k_max_elements) return not_understood();
+  tiny_output = true;  // embeddings answer with no words at all
   input_.begin = form.size();
   const bool alone = elements.count == 1;
   const std::size_t mark = alone ? 0 : form.open_array();
@@ -104,5 +106,21 @@ bool Reading::cut_inputs(std::string_view body) {
   }
   return true;
 }
+
+namespace {
+constexpr OwnMember k_completions_members[] = {
+    {.name = "prompt", .read = [](Reading& reading, yyjson_val* value) { return reading.prompt(value); }, .asks = true},
+};
+constexpr OwnMember k_embeddings_members[] = {
+    {.name = "input", .read = [](Reading& reading, yyjson_val* value) { return reading.input(value); }, .asks = true},
+};
+}  // namespace
+const Shape k_completions_shape{.endpoint = Endpoint::completions, .own = k_completions_members};
+const Shape k_embeddings_shape{
+    .endpoint = Endpoint::embeddings,
+    .own = k_embeddings_members,
+    .finish = [](Reading& reading, std::string_view body) { return reading.cut_inputs(body); },
+    .highest = Level::safe,
+};
 
 }  // namespace outrigger::chat

@@ -5,14 +5,13 @@
 
 #include "chat/binding.h"
 #include "chat/reading.h"
+#include "chat/shape.h"
 
 namespace outrigger::chat {
 namespace {
 
 constexpr int k_message_depth = 3;
 constexpr int k_part_depth = 5;
-constexpr std::uint32_t k_message_tokens = 4;  // OpenAI's own rule of thumb for role and separators
-constexpr std::uint32_t k_media_tokens = 800;  // an image of middling size
 
 // Members of a message whose null means the same as their absence.
 constexpr std::array<std::string_view, 11> k_nullable{"annotations", "audio",      "content",           "function_call",
@@ -188,7 +187,6 @@ bool Reading::part(yyjson_val* value, Edges edges, Turn turn) {
   return true;
 }
 
-// Looks at every text inside the part, wherever a provider's dialect may put it.
 void Reading::inspect_media(yyjson_val* part) {
   for (yyjson_val* value = part; value < unsafe_yyjson_get_next(part); ++value) {  // a value's content follows it in memory
     if (!unsafe_yyjson_is_str(value)) continue;
@@ -284,5 +282,12 @@ bool Reading::without_cache_control(yyjson_val* object, int depth) {
   form.close(mark, count);
   return true;
 }
+
+namespace {
+constexpr OwnMember k_chat_members[] = {
+    {.name = "messages", .read = [](Reading& reading, yyjson_val* value) { return reading.messages(value); }, .asks = true},
+};
+}  // namespace
+const Shape k_chat_shape{.endpoint = Endpoint::chat_completions, .own = k_chat_members};
 
 }  // namespace outrigger::chat

@@ -32,7 +32,8 @@ class Reading {
   const Level level;
   FormWriter form;
   bool says_ping = false;    // the whole question is the word that credential checks ask
-  bool tiny_output = false;  // an output limit of at most k_ping_tokens
+  bool tiny_output = false;  // an output limit of at most k_ping_tokens, or none is to be expected
+  bool has_suffix = false;   // of completions
 
   // Remembers a reason; the first in the order of the enumeration wins.
   void note(BypassReason reason);
@@ -50,10 +51,20 @@ class Reading {
   // For what is left out of the form: it must be strict JSON all the same.
   bool dropped(yyjson_val* value, int depth) { return is_strict(value, depth + 1) || not_json(); }
 
-  // The values of the members with a shape of their own.
+  // For shapes of conversations. Between `true` and `false`, value() looks out for what binds the request to its provider.
+  void watch_bindings(bool on) { in_messages_ = on; }
+  // A member inside a message: what binds the request to its provider.
+  void see(std::string_view name, yyjson_val* value);
+  // Ids of tool calls are random; which call an answer belongs to is not. They become numbers in the order of appearance.
+  void call_id(std::string_view id);
+  // A part that is not text: looks at every text inside, wherever a provider's dialect may put it, for references to what may
+  // change or is somebody's own.
+  void inspect_media(yyjson_val* part);
+
+  // The values of the members with a shape of their own, as OpenAI writes them.
   bool messages(yyjson_val* value);  // messages.cpp
   bool tools(yyjson_val* value);
-  bool prompt(yyjson_val* value, bool has_suffix);  // inputs.cpp
+  bool prompt(yyjson_val* value);  // inputs.cpp
   bool input(yyjson_val* value);
   // After the whole form: cuts it into one form for each element of `input`.
   bool cut_inputs(std::string_view body);
@@ -67,13 +78,6 @@ class Reading {
   bool without_cache_control(yyjson_val* object, int depth);
   bool tool_calls(yyjson_val* value);
   bool tool_call(yyjson_val* value);
-  // Ids of tool calls are random; which call an answer belongs to is not. They become numbers in the order of appearance.
-  void call_id(std::string_view id);
-  void inspect_media(yyjson_val* part);
-  bool token_list(yyjson_val* value);
-
-  // A member inside a message: what binds the request to its provider.
-  void see(std::string_view name, yyjson_val* value);
 
   bool in_messages_ = false;
   std::map<std::string_view, std::uint32_t> calls_;  // a tree, because ids come from outside
@@ -83,6 +87,8 @@ class Reading {
 
 // Credential checks ask for almost no output (reference: 5 to 20).
 constexpr double k_ping_tokens = 20;
+constexpr std::uint32_t k_message_tokens = 4;  // OpenAI's own rule of thumb for role and separators
+constexpr std::uint32_t k_media_tokens = 800;  // an image of middling size
 constexpr std::string_view k_ping = "ping";
 
 }  // namespace outrigger::chat

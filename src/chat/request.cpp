@@ -6,6 +6,7 @@
 #include "chat/fields.h"
 #include "chat/number.h"
 #include "chat/reading.h"
+#include "chat/shape.h"
 
 namespace outrigger::chat {
 namespace {
@@ -43,14 +44,14 @@ struct Askers {
 // The top level of a body.
 class TopLevel {
  public:
-  TopLevel(Reading& reading, Request& request) : reading_(reading), request_(request) {}
+  TopLevel(const Shape& shape, Reading& reading, Request& request) : shape_(shape), reading_(reading), request_(request) {}
 
   bool read(yyjson_val* root, std::string_view body);
 
  private:
   bool member(std::string_view name, yyjson_val* value);
+  [[nodiscard]] const OwnMember* own_member(std::string_view name) const;
   bool kept(Field field, yyjson_val* value);
-  bool question(Field field, yyjson_val* value);
   bool left_out(Field field, std::string_view name, yyjson_val* value);
   bool stream_options(yyjson_val* value);
   void speaks() {
@@ -58,38 +59,44 @@ class TopLevel {
     request_.needs.audio = true;
   }
 
+  const Shape& shape_;
   Reading& reading_;
   Request& request_;
   Askers askers_;
   std::size_t count_ = 0;  // of the members in the form
-  bool has_suffix_ = false;
   bool has_question_ = false;
 };
 
 bool TopLevel::read(yyjson_val* root, std::string_view body) {
   Members members;
   if (!members.load(root)) return reading_.not_json();
-  has_suffix_ = std::any_of(members.begin(), members.end(),
-                            [](const auto& m) { return m.name() == "suffix" && !yyjson_is_null(m.value); });
-  reading_.form.head(request_.endpoint);
+  reading_.has_suffix = std::any_of(members.begin(), members.end(),
+                                    [](const auto& m) { return m.name() == "suffix" && !yyjson_is_null(m.value); });
+  reading_.form.head(shape_.endpoint);
   const std::size_t mark = reading_.form.open_object();
   for (const Members::Member& m : members) {
     if (!member(m.name(), m.value)) return false;
   }
   reading_.form.close(mark, count_);
-  if (request_.model.empty() || !has_question_) return reading_.not_understood();
+  if ((shape_.needs_model && request_.model.empty()) || !has_question_) return reading_.not_understood();
   request_.user = askers_.first();
   request_.needs.user = user_hash(request_.user);
   if (is_searching_model(request_.model)) reading_.note(BypassReason::hosted_tool);
-  if (reading_.says_ping && (reading_.tiny_output || request_.endpoint == Endpoint::embeddings)) {
+  if (reading_.says_ping && reading_.tiny_output) {
     reading_.note(BypassReason::ping);
     request_.needs.ping = true;
   }
-  return request_.endpoint != Endpoint::embeddings || reading_.cut_inputs(body);
+  return shape_.finish == nullptr || shape_.finish(reading_, body);
+}
+
+const OwnMember* TopLevel::own_member(std::string_view name) const {
+  const auto found = std::ranges::find(shape_.own, name, &OwnMember::name);
+  return found == shape_.own.end() ? nullptr : &*found;
 }
 
 bool TopLevel::member(std::string_view name, yyjson_val* value) {
-  const Field field = field_named(name);
+  const OwnMember* own = own_member(name);
+  const Field field = own != nullptr ? own->field : field_named(name);
   switch (field) {
     case Field::dropped:
     case Field::user:
@@ -103,7 +110,9 @@ bool TopLevel::member(std::string_view name, yyjson_val* value) {
   if (field != Field::unknown && yyjson_is_null(value)) return true;
   ++count_;
   reading_.form.name(name);
-  return kept(field, value);
+  if (own == nullptr || own->read == nullptr) return kept(field, value);
+  has_question_ = has_question_ || own->asks;
+  return own->read(reading_, value);
 }
 
 bool TopLevel::kept(Field field, yyjson_val* value) {
@@ -112,10 +121,6 @@ bool TopLevel::kept(Field field, yyjson_val* value) {
       if (!yyjson_is_str(value)) return reading_.not_understood();
       request_.model = text_of(value);
       break;
-    case Field::messages:
-    case Field::prompt:
-    case Field::input:
-      return question(field, value);
     case Field::tools:
       return reading_.tools(value);
     case Field::temperature:
@@ -162,18 +167,6 @@ bool TopLevel::kept(Field field, yyjson_val* value) {
       break;
   }
   return reading_.value(value, 1);
-}
-
-// The member that asks, if it is this endpoint's own; that of another endpoint is an unknown member here.
-bool TopLevel::question(Field field, yyjson_val* value) {
-  const Endpoint endpoint = request_.endpoint;
-  const Field own = endpoint == Endpoint::chat_completions ? Field::messages
-                    : endpoint == Endpoint::completions    ? Field::prompt
-                                                           : Field::input;
-  if (field != own) return reading_.value(value, 1);
-  has_question_ = true;
-  if (field == Field::messages) return reading_.messages(value);
-  return field == Field::prompt ? reading_.prompt(value, has_suffix_) : reading_.input(value);
 }
 
 bool TopLevel::left_out(Field field, std::string_view name, yyjson_val* value) {
@@ -223,13 +216,9 @@ void read_least(yyjson_val* root, Request& request) {
 
 }  // namespace
 
-Request understand(Endpoint endpoint, std::string_view body, Level level, std::string room) {
+Request understand(const Shape& shape, std::string_view body, Level level, std::string room) {
   Request request;
-  request.endpoint = endpoint;
-  if (endpoint == Endpoint::other) {
-    request.bypass = BypassReason::endpoint;
-    return request;
-  }
+  request.endpoint = shape.endpoint;
   const Document document = parse_json(body);
   yyjson_val* root = yyjson_doc_get_root(document.get());
   if (!yyjson_is_obj(root)) {
@@ -240,12 +229,12 @@ Request understand(Endpoint endpoint, std::string_view body, Level level, std::s
   request.canonical.clear();
   // The form of a small body is about as large as the body: names and sizes take what quotes and commas did.
   request.canonical.reserve(body.size() + body.size() / 4 + 64);
-  Reading reading(request, endpoint == Endpoint::embeddings ? std::min(level, Level::safe) : level);
-  if (!TopLevel(reading, request).read(root, body)) {
+  Reading reading(request, std::min(level, shape.highest));
+  if (!TopLevel(shape, reading, request).read(root, body)) {
     if (!is_strict(root, 1)) request.bypass = BypassReason::not_json;
     const auto reason = request.bypass;
     request = Request{};
-    request.endpoint = endpoint;
+    request.endpoint = shape.endpoint;
     request.bypass = reason;
     if (request.bypass == BypassReason::not_understood) read_least(root, request);
     return request;
@@ -253,10 +242,27 @@ Request understand(Endpoint endpoint, std::string_view body, Level level, std::s
   request.needs.unknown = false;
   request.needs.stream = request.stream;
   request.needs.prompt_tokens = request.prompt_tokens;
-  if (endpoint == Endpoint::embeddings) {
+  if (!request.inputs.empty()) {
     const auto longest = std::ranges::max_element(request.inputs, {}, &Request::Input::tokens);
     request.needs.prompt_tokens = longest->tokens;
   }
+  return request;
+}
+
+Request understand(Endpoint endpoint, std::string_view body, Level level, std::string room) {
+  switch (endpoint) {
+    case Endpoint::chat_completions:
+      return understand(k_chat_shape, body, level, std::move(room));
+    case Endpoint::completions:
+      return understand(k_completions_shape, body, level, std::move(room));
+    case Endpoint::embeddings:
+      return understand(k_embeddings_shape, body, level, std::move(room));
+    default:
+      break;
+  }
+  Request request;
+  request.endpoint = endpoint;
+  request.bypass = BypassReason::endpoint;
   return request;
 }
 

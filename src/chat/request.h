@@ -39,8 +39,12 @@ struct Request {
   std::vector<Input> inputs;
 };
 
+struct Shape;
+
 // `body` is the JSON text as it came. Never fails: what is not understood says so in `bypass`.
 // Thread-safe: large bodies are understood in the pool. The memory of `room` is used for the canonical form.
+Request understand(const Shape& shape, std::string_view body, Level level, std::string room = {});
+// The same for OpenAI's three older endpoints; what any other asks is `endpoint`, not understood. (providers/dialect.h knows all.)
 Request understand(Endpoint endpoint, std::string_view body, Level level, std::string room = {});
 
 // Embeddings: the same request with only the elements whose indices are given, as an array. `body` must have been understood.

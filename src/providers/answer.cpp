@@ -4,26 +4,21 @@
 #include <array>
 #include <cstring>
 
+#include "providers/dialect.h"
 #include "providers/openai/embeddings.h"
-#include "providers/openai/notices.h"
-#include "providers/openai/reader.h"
-#include "providers/openai/render.h"
 
 namespace outrigger::providers {
 namespace {
 
-// The dialect of each endpoint: one line per endpoint here is all that the rest of the program sees of a dialect.
-std::optional<openai::Form> openai_form(chat::Endpoint endpoint) {
-  switch (endpoint) {
-    case chat::Endpoint::chat_completions:
-      return openai::Form::chat;
-    case chat::Endpoint::completions:
-      return openai::Form::text;
-    case chat::Endpoint::embeddings:
-    case chat::Endpoint::other:
-      break;
-  }
-  return std::nullopt;
+// In OpenAI's shape where the dialect is not known: most clients read that.
+const Dialect& speaking(chat::Endpoint endpoint) {
+  const Dialect* dialect = dialect_of(endpoint);
+  return dialect != nullptr ? *dialect : *dialect_of(chat::Endpoint::chat_completions);
+}
+
+ErrorSaid said(ErrorCode code) {
+  const ErrorTraits& error = traits(code);
+  return {error.status, std::string(error.type), std::string(error.name), std::string(error.message)};
 }
 
 constexpr std::string_view k_letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -52,10 +47,8 @@ std::array<char, k_created_size> created_digits(std::int64_t created) {
 }  // namespace
 
 std::unique_ptr<AnswerReader> make_answer_reader(chat::Endpoint endpoint, bool streamed) {
-  const std::optional<openai::Form> form = openai_form(endpoint);
-  if (!form) return nullptr;
-  if (streamed) return std::make_unique<openai::StreamReader>(*form);
-  return std::make_unique<openai::BlockingReader>(*form);
+  const Dialect* dialect = dialect_of(endpoint);
+  return dialect != nullptr ? dialect->make_reader(streamed) : nullptr;
 }
 
 Bytes personalise(const Rendered& rendered, std::uint64_t id_high, std::uint64_t id_low, std::int64_t created) {
@@ -71,27 +64,28 @@ Bytes personalise(const Rendered& rendered, std::uint64_t id_high, std::uint64_t
 }
 
 std::optional<Rendered> render(chat::Endpoint endpoint, std::string_view encoded, const RenderOptions& options) {
-  const std::optional<openai::Form> form = openai_form(endpoint);
-  if (!form) return std::nullopt;
-  return openai::render(*form, encoded, options);
+  const Dialect* dialect = dialect_of(endpoint);
+  return dialect != nullptr ? dialect->render(encoded, options) : std::nullopt;
+}
+
+bool has_optional_usage(chat::Endpoint endpoint) {
+  const Dialect* dialect = dialect_of(endpoint);
+  return dialect != nullptr && dialect->has_optional_usage();
 }
 
 std::string usage_event(chat::Endpoint endpoint, std::string_view like, const Usage& usage) {
-  return openai::usage_event(openai_form(endpoint).value_or(openai::Form::chat), like, usage);
+  return speaking(endpoint).usage_event(like, usage);
 }
 
 std::optional<Answer> fixed_answer(chat::Endpoint endpoint, std::string_view model, std::string_view text) {
-  const std::optional<openai::Form> form = openai_form(endpoint);
-  if (!form) return std::nullopt;
-  openai::BlockingReader reader(*form);
-  reader.feed(openai::answer_body(*form, model, text));
-  auto answer = reader.finish();
-  if (!answer) return std::nullopt;
-  return std::move(*answer);
+  const Dialect* dialect = dialect_of(endpoint);
+  return dialect != nullptr ? dialect->fixed_answer(model, text) : std::nullopt;
 }
 
-std::string error_body(chat::Endpoint, ErrorCode code) { return openai::error_body(code); }
-std::string error_event(chat::Endpoint, ErrorCode code) { return openai::error_event(code); }
+std::string error_body(chat::Endpoint endpoint, ErrorCode code) { return speaking(endpoint).error_body(said(code)); }
+std::string error_event(chat::Endpoint endpoint, ErrorCode code, std::size_t events) {
+  return speaking(endpoint).error_event(said(code), events);
+}
 
 std::expected<EmbeddingsAnswer, chat::NoStoreReason> read_embeddings(std::string_view body, std::size_t expected_count) {
   return openai::read_embeddings(body, expected_count);

@@ -1,5 +1,5 @@
 // Answers of the understood endpoints: read from the wire as they pass, kept in a canonical form, written to the wire again.
-// Pure. One folder of providers/ knows one dialect; this header is what the rest of the program sees.
+// Pure. One folder of providers/ knows one dialect (dialect.h); this header is what the rest of the program sees.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,7 @@ class AnswerReader {
   // A 200 with an error inside (streamed or blocking) has been seen; blocking: ask after finish().
   [[nodiscard]] virtual bool saw_error() const = 0;
 };
-// `streamed`: is the body SSE? Never null for chat_completions and completions; null for the others.
+// `streamed`: is the body SSE? Null for embeddings, which are read as a whole, and for `other`.
 std::unique_ptr<AnswerReader> make_answer_reader(chat::Endpoint endpoint, bool streamed);
 
 // An answer on the wire, with the places that are fresh for each who gets it. `id` and `created` stand in `text` with fixed
@@ -89,9 +89,12 @@ std::optional<Rendered> render(chat::Endpoint endpoint, std::string_view encoded
 // stream, from which id, model and time are taken.
 std::string usage_event(chat::Endpoint endpoint, std::string_view like, const Usage& usage);
 
-// An error of our own, as a blocking body or as an event inside a stream.
+// Does a stream of this endpoint tell its usage only to those who ask? Elsewhere it is always there.
+bool has_optional_usage(chat::Endpoint endpoint);
+
+// An error of our own, as a blocking body or as an event inside a stream, after so many others.
 std::string error_body(chat::Endpoint endpoint, ErrorCode code);
-std::string error_event(chat::Endpoint endpoint, ErrorCode code);
+std::string error_event(chat::Endpoint endpoint, ErrorCode code, std::size_t events = 0);
 
 // An answer that nobody generated: `text`, complete and without usage. Nothing for endpoints that do not answer in words.
 std::optional<Answer> fixed_answer(chat::Endpoint endpoint, std::string_view model, std::string_view text);

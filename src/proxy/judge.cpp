@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "providers/dialect.h"
+
 namespace outrigger::proxy {
 namespace {
 
@@ -76,12 +78,12 @@ bool is_understood(const Destination& destination, std::string_view method, cons
 
 chat::Request understand(const Snapshot& snapshot, const Destination& destination, std::string_view body, std::string room) {
   const Level usual = snapshot.policy(nullptr, destination.route).normalise;
-  chat::Request request = chat::understand(destination.place.endpoint, body, usual, std::move(room));
+  chat::Request request = providers::understand(destination.place.endpoint, body, usual, std::move(room));
   if (snapshot.config().models.empty()) return request;
   // Only the body says which model is asked for, and a [[model]] may ask for another level.
   const Level level = snapshot.policy(snapshot.config().model_for(request.model), destination.route).normalise;
   if (level == usual) return request;
-  return chat::understand(destination.place.endpoint, body, level, std::move(request.canonical));
+  return providers::understand(destination.place.endpoint, body, level, std::move(request.canonical));
 }
 
 Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers,

@@ -2,6 +2,7 @@
 
 #include "chat/digest.h"
 #include "core/base64.h"
+#include "providers/dialect.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -65,8 +66,9 @@ const Target* Snapshot::target_named(std::string_view upstream) const {
 void Snapshot::set_target(Destination& destination, const Target& target, std::string_view path) const {
   destination.target = &target;
   destination.place = chat::place(target.upstream->url.path, path);
-  // The Anthropic and Dify wires have paths of their own; only the OpenAI wire is understood here.
-  if (target.upstream->dialect != config::Dialect::openai) destination.place.endpoint = chat::Endpoint::other;
+  if (providers::dialect_of(destination.place.endpoint) == nullptr) destination.place.endpoint = chat::Endpoint::other;
+  // The Dify wire has paths of its own.
+  if (target.upstream->dialect == config::Dialect::dify) destination.place.endpoint = chat::Endpoint::other;
 }
 
 Destination Snapshot::destination(std::string_view target) const { return destination_at(target, {}); }

@@ -17,19 +17,18 @@ JsonDoc json_in_event(std::string_view event) {
 
 }  // namespace
 
-std::string error_body(ErrorCode code) {
-  const ErrorTraits& error = traits(code);
+std::string error_body(const ErrorSaid& error) {
   std::string text = "{\"error\":{\"message\":";
   append_string(text, error.message);
   text += ",\"type\":";
   append_string(text, error.type);
   text += ",\"param\":null,\"code\":";
-  append_string(text, error.name);
+  append_string(text, error.code);
   text += "}}";
   return text;
 }
 
-std::string error_event(ErrorCode code) { return "data: " + error_body(code) + "\n\n"; }
+std::string error_event(const ErrorSaid& error) { return "data: " + error_body(error) + "\n\n"; }
 
 std::string answer_body(Form form, std::string_view model, std::string_view text) {
   std::string body = "{\"id\":\"fixed\",\"object\":";

@@ -18,6 +18,9 @@ constexpr Endpoint chat = Endpoint::chat_completions;
 constexpr Endpoint completions = Endpoint::completions;
 constexpr Endpoint embeddings = Endpoint::embeddings;
 constexpr Endpoint other = Endpoint::other;
+constexpr Endpoint responses = Endpoint::responses;
+constexpr Endpoint messages = Endpoint::messages;
+constexpr Endpoint rerank = Endpoint::rerank;
 
 constexpr Row k_rows[] = {
     // The three kinds of base URL that people paste, in front of each kind of path that clients append.
@@ -34,11 +37,11 @@ constexpr Row k_rows[] = {
     {"/v1", "/v1/chat/completions/v1/models", "/v1/models"},
     {"/v1", "/v1/chat/completions/v1/models/gpt-4", "/v1/models/gpt-4"},
     {"/v1", "/v1/chat/completions/audio/speech", "/v1/audio/speech"},
-    {"/v1", "/v1/chat/completions/rerank", "/v1/rerank"},
+    {"/v1", "/v1/chat/completions/rerank", "/v1/rerank", rerank},
     {"/v1", "/v1/chat/completions/v1", "/v1/chat/completions", chat},
-    {"/v1", "/v1/messages/v1/messages", "/v1/messages"},
-    {"/v1", "/v1/v1/messages", "/v1/messages"},
-    {"/v1", "/v1/responses/responses", "/v1/responses"},
+    {"/v1", "/v1/messages/v1/messages", "/v1/messages", messages},
+    {"/v1", "/v1/v1/messages", "/v1/messages", messages},
+    {"/v1", "/v1/responses/responses", "/v1/responses", responses},
     {"/v1", "/completions", "/v1/completions", completions},
     {"/v1", "/embeddings", "/v1/embeddings", embeddings},
     {"/v1", "/v1/embeddings/v1/embeddings", "/v1/embeddings", embeddings},
@@ -89,9 +92,9 @@ constexpr Row k_rows[] = {
     {"", "/assistants", "/v1/assistants"},
     {"", "/threads", "/v1/threads"},
     {"", "/vector_stores", "/v1/vector_stores"},
-    {"", "/responses", "/v1/responses"},
-    {"", "/messages", "/v1/messages"},
-    {"", "/rerank", "/v1/rerank"},
+    {"", "/responses", "/v1/responses", responses},
+    {"", "/messages", "/v1/messages", messages},
+    {"", "/rerank", "/v1/rerank", rerank},
     {"", "/api/chat", "/api/chat"},
     {"", "/api/embed", "/api/embed"},
     {"", "/v1beta/models/x:generateContent", "/v1beta/models/x:generateContent"},
@@ -121,7 +124,7 @@ constexpr Row k_rows[] = {
     {"/v1/chat/completions", "/v1/chat/completions", "/v1/chat/completions", chat},
     {"/v1/chat/completions/", "/embeddings", "/v1/embeddings", embeddings},
     {"/chat/completions", "/models", "/v1/models"},
-    {"/rerank", "/rerank", "/rerank"},
+    {"/rerank", "/rerank", "/rerank", rerank},
 };
 
 }  // namespace
