@@ -45,6 +45,8 @@ void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, Mono
   describe_seconds(json, token, "p50", lane.first_token().at(0.5));
   describe_seconds(json, token, "p95", lane.first_token().at(0.95));
   describe_seconds(json, token, "p99", lane.first_token().at(0.99));
+  const Json::Value unfit = json.object(object, "unfit");
+  for (const auto& [reason, times] : lane.unfit()) json.put(unfit, reason.data(), times);
   const Json::Value keys = json.array(object, "keys");
   for (const proxy::Lane::Key& key : lane.keys()) {
     const Json::Value one = json.append_object(keys);
@@ -161,6 +163,8 @@ std::string AdminDoor::status_json() const {
     json.put(object, "name", target.upstream->name);
     json.put(object, "host", target.host);
     json.put(object, "dialect", config::name(target.upstream->dialect));
+    const Json::Value speaks = json.array(object, "speaks");
+    for (const config::Wire wire : target.upstream->speaks) json.append(speaks, config::name(wire));
     json.put(object, "keys", static_cast<std::uint64_t>(target.upstream->keys.size()));
   }
   // What has been asked so far; one for each credential that is passed on.

@@ -142,18 +142,19 @@ void check_repeats(Context& context, const Model& model, const Links& targets, c
 
 // What a fallback at another upstream cannot take along. `firsts`: where a request may have been before.
 void check_upstream(Context& context, const Upstream& upstream, const Links& firsts, Place place) {
-  bool same_dialect = false;
+  const auto speaks_to_models = [](const Upstream& one) { return one.dialect != Dialect::dify; };
+  bool can_follow = false;
   const Upstream* other = nullptr;
   for (const Link& first : firsts) {
     if (first.upstream == &upstream) continue;
     if (other == nullptr) other = first.upstream;
-    same_dialect = same_dialect || first.upstream->dialect == upstream.dialect;
+    can_follow = can_follow || speaks_to_models(*first.upstream) == speaks_to_models(upstream);
   }
   if (other == nullptr) return;
-  if (!same_dialect) {
+  if (!can_follow) {
     context.warning(
-        place, fmt::format("`{0}` speaks {1} and `{2}` {3}, and requests are not translated in this version, so `{0}` is "
-                           "not tried after `{2}`; name an upstream that speaks {3}",
+        place, fmt::format("`{0}` speaks {1} and `{2}` {3}, between which requests cannot be translated, so `{0}` is not "
+                           "tried after `{2}`; name another upstream",
                            upstream.name, name(upstream.dialect), other->name, name(other->dialect)));
   } else if (!has_credential(upstream)) {
     context.warning(

@@ -89,6 +89,10 @@ struct Redis {
 enum class Dialect : unsigned char { openai, anthropic, dify };
 std::string_view name(Dialect dialect);
 
+// A wire on which models are asked for words, named as its path: "chat/completions", "responses", "messages".
+enum class Wire : unsigned char { chat_completions, responses, messages };
+std::string_view name(Wire wire);
+
 // A parsed http(s) URL.
 struct Url {
   bool tls = false;
@@ -105,6 +109,9 @@ struct Upstream {
   std::string name;
   Url url;
   Dialect dialect = Dialect::openai;
+  // What it is asked on; requests that came on another are translated into the first of them. Empty: what the dialect has
+  // (openai: chat/completions and responses, and whatever a client's own path asks it for; anthropic: messages).
+  std::vector<Wire> speaks;
   std::vector<Secret> keys;
   std::optional<Url> proxy;  // `proxy`, or from HTTPS_PROXY / HTTP_PROXY unless NO_PROXY names the host
   std::string ca;            // PEM

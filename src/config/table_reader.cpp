@@ -36,6 +36,7 @@ constexpr std::array k_homes{
     Home{"url", "in [[upstream]]"},
     Home{"keys", "in [[upstream]]"},
     Home{"dialect", "in [[upstream]]"},
+    Home{"speaks", "in [[upstream]]"},
     Home{"proxy", "in [[upstream]]"},
     Home{"fallback", "in [[model]]"},
     Home{"answer", "in [[model]]"},

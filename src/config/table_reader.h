@@ -67,6 +67,9 @@ class TableReader {
     return value;
   }
 
+  // Notes that `written` is none of the words that `key` takes.
+  void wrong_word(std::string_view key, const Text& written, std::span<const std::string_view> words);
+
   // A table ([x] or { … }).
   const Node* table(std::string_view key);
   // A list of tables ([[x]]).
@@ -81,7 +84,6 @@ class TableReader {
 
  private:
   void wrong_type(const Member& member, std::string_view wanted);
-  void wrong_word(std::string_view key, const Text& written, std::span<const std::string_view> words);
   std::optional<Text> text_of(const Node& node, std::string_view key, bool literal);
 
   Context& context_;

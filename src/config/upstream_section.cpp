@@ -29,6 +29,8 @@ std::optional<Dialect> dialect_named(std::string_view text) {
   return std::nullopt;
 }
 
+constexpr std::array<std::string_view, 3> k_wires{"chat/completions", "responses", "messages"};
+
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) {
@@ -131,6 +133,28 @@ void read_keys(TableReader& table, Upstream& upstream) {
   }
 }
 
+void read_speaks(TableReader& table, Upstream& upstream) {
+  const auto texts = table.texts("speaks", true);
+  for (const Text& text : texts) {
+    const auto found = std::find(k_wires.begin(), k_wires.end(), text.value);
+    if (found == k_wires.end()) {
+      table.wrong_word("speaks", text, k_wires);
+      continue;
+    }
+    const auto wire = static_cast<Wire>(found - k_wires.begin());
+    if (std::find(upstream.speaks.begin(), upstream.speaks.end(), wire) == upstream.speaks.end()) {
+      upstream.speaks.push_back(wire);
+    } else {
+      table.context().warning(text.place, fmt::format("`speaks` names \"{}\" already; take one of the two out", text.value));
+    }
+  }
+  if (upstream.dialect == Dialect::dify && !upstream.speaks.empty()) {
+    table.context().error(texts.front().place,
+                          "`speaks` is about wires on which models are asked, and dialect = \"dify\" has none of them; "
+                          "take one of the two out");
+  }
+}
+
 // The configuration's own proxy, else the environment's; "off" goes directly whatever the environment says.
 void read_proxy(TableReader& table, Upstream& upstream) {
   const auto written = table.text("proxy");
@@ -207,6 +231,7 @@ Upstream read_upstream(TableReader& table, Names& names, bool only_one) {
   read_name(table, upstream, names, only_one);
   read_url(table, upstream);
   set(upstream.dialect, table.choice<Dialect>("dialect", dialect_named, k_dialects));
+  read_speaks(table, upstream);
   read_keys(table, upstream);
   read_proxy(table, upstream);
   read_headers(table, upstream);
@@ -222,6 +247,8 @@ bool has_credential(const Upstream& upstream) {
   return !upstream.keys.empty() || std::any_of(upstream.headers.begin(), upstream.headers.end(),
                                                [](const auto& header) { return is_credential_header(lower(header.first)); });
 }
+
+std::string_view name(Wire wire) { return k_wires[static_cast<std::size_t>(wire)]; }
 
 std::string_view name(Dialect dialect) { return k_dialects[static_cast<std::size_t>(dialect)]; }
 

@@ -55,6 +55,8 @@ constexpr std::array k_table{
                 warning},
     ErrorTraits{"total_timeout", 504, k_timeout, "The answer took too long.", false, true, warning},
     ErrorTraits{"no_target", 503, k_upstream, "The model provider is not available at the moment.", false, true, warning},
+    ErrorTraits{"unfit", 400, k_invalid, "No model that is set up for this can take what the request asks for.", false,
+                false, warning},
     ErrorTraits{"cancelled", 0, k_server, "Cancelled.", false, false, debug},
     ErrorTraits{"bad_config", 500, k_server, "The configuration is not valid.", false, false, error},
     ErrorTraits{"io_failed", 500, k_server, "A local file or socket cannot be used.", false, false, error},

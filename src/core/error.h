@@ -40,6 +40,7 @@ enum class ErrorCode : unsigned char {
   stall_timeout,  // too long between two tokens
   total_timeout,
   no_target,  // every target is resting, shut or unfit
+  unfit,      // no target can take what is asked, whatever its state
   // Not failures of a request.
   cancelled,
   bad_config,

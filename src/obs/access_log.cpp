@@ -146,6 +146,18 @@ class Line {
     }
     out_ += ']';
   }
+  void words(std::string_view key, const std::vector<std::string_view>& all) {
+    if (all.empty()) return;
+    name(key);
+    out_ += '[';
+    for (const std::string_view word : all) {
+      if (out_.back() != '[') out_ += ',';
+      out_ += '"';
+      append_text(out_, word);
+      out_ += '"';
+    }
+    out_ += ']';
+  }
   void close() { out_ += '}'; }
 
  private:
@@ -181,6 +193,7 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.count("attempts", static_cast<std::uint64_t>(record.attempts < 0 ? 0 : record.attempts));
   // One that answered at once is told by served_by already.
   if (record.tried.size() > 1) line.tried("tried", record.tried);
+  line.words("left_out", record.left_out);
   line.duration("queued_ms", record.queued);
   line.yes("stream", record.stream);
   line.count("request_bytes", record.request_bytes);

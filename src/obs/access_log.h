@@ -25,7 +25,9 @@ struct AccessRecord {
     Duration took{};
   };
   std::vector<Tried> tried;  // one for each attempt that has ended or answered
-  Duration queued{};         // waited for a target
+  // What a translated request lacked, or had in another form.
+  std::vector<std::string_view> left_out;
+  Duration queued{};  // waited for a target
   bool stream = false;
   std::uint64_t request_bytes = 0, response_bytes = 0;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;

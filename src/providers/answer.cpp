@@ -51,6 +51,13 @@ std::unique_ptr<AnswerReader> make_answer_reader(chat::Endpoint endpoint, bool s
   return dialect != nullptr ? dialect->make_reader(streamed) : nullptr;
 }
 
+std::string id_text(std::uint64_t high, std::uint64_t low) {
+  std::string id(k_id_size, '\0');
+  write_word(id.data(), high);
+  write_word(id.data() + k_letters_of_word, low);
+  return id;
+}
+
 Bytes personalise(const Rendered& rendered, std::uint64_t id_high, std::uint64_t id_low, std::int64_t created) {
   std::array<char, k_id_size> id{};
   write_word(id.data(), id_high);

@@ -71,6 +71,8 @@ struct Rendered {
   std::vector<std::uint32_t> createds;  // offsets of the 10 digits of the time
 };
 inline constexpr std::size_t k_id_size = 24;
+// The k_id_size letters that two random words are.
+std::string id_text(std::uint64_t high, std::uint64_t low);
 // A copy of `rendered` with a fresh id and time.
 Bytes personalise(const Rendered& rendered, std::uint64_t id_high, std::uint64_t id_low, std::int64_t created);
 

@@ -22,8 +22,11 @@ const Dialect* dialect_of(chat::Endpoint endpoint) {
 }
 
 chat::Request understand(chat::Endpoint endpoint, std::string_view body, Level level, std::string room) {
-  if (const Dialect* dialect = dialect_of(endpoint)) return chat::understand(dialect->shape(), body, level, std::move(room));
-  return chat::understand(endpoint, body, level);
+  const Dialect* dialect = dialect_of(endpoint);
+  if (dialect == nullptr) return chat::understand(endpoint, body, level);
+  chat::Request request = chat::understand(dialect->shape(), body, level, std::move(room));
+  if (!dialect->has_optional_usage()) request.include_usage = request.stream;
+  return request;
 }
 
 std::unique_ptr<AnswerReader> Dialect::make_reader(bool) const { return nullptr; }

@@ -2,14 +2,28 @@
 
 namespace outrigger::proxy {
 
+namespace {
+
+// The only one since 2023; the API refuses requests without it.
+constexpr std::string_view k_anthropic_version = "2023-06-01";
+
+// Says something of the body, or of its answer, that does not hold on another wire.
+bool is_of_wire(std::string_view name) {
+  constexpr std::string_view k_anthropic = "anthropic-";
+  return name.size() > k_anthropic.size() && http::equal_ignoring_case(name.substr(0, k_anthropic.size()), k_anthropic);
+}
+
+}  // namespace
+
 http::RequestHead outgoing_head(const http::RequestHead& from, const Destination& destination, std::size_t key_number,
                                 bool passes_credential) {
   const config::Upstream& upstream = *destination.target->upstream;
   http::RequestHead head;
   head.method = from.method;
   head.target = destination.place.path;
+  const bool is_translated = destination.is_translated();
   const std::string_view query = http::split_target(from.target).query;
-  if (!query.empty()) head.target.append("?").append(query);
+  if (!query.empty() && !is_translated) head.target.append("?").append(query);
   head.headers.reserve(from.headers.size() + 4, from.headers.text_size() + 128);
   head.headers.add("Host", destination.target->host);
   const http::HopByHop is_hop_by_hop(from.headers);
@@ -23,18 +37,24 @@ http::RequestHead outgoing_head(const http::RequestHead& from, const Destination
     // These tell the first provider who pays; another one must not learn it.
     const bool is_account = is("x-goog-api-key") || is("cookie") || is("openai-organization") || is("openai-project");
     if (is_account && !passes_credential) continue;
+    if (is_translated && (is_credential || is_of_wire(name))) continue;
     // What steers Outrigger is not the provider's business.
     if (name.size() > 12 && http::equal_ignoring_case(name.substr(0, 12), "x-outrigger-")) continue;
     head.headers.add(name, value);
   }
+  std::string key;
   if (own_key) {
-    const std::string& key = upstream.keys[key_number % upstream.keys.size()].text;
-    if (upstream.dialect == config::Dialect::anthropic) {
-      head.headers.add("X-Api-Key", key);
-    } else {
-      head.headers.add("Authorization", "Bearer " + key);
-    }
+    key = upstream.keys[key_number % upstream.keys.size()].text;
+  } else if (is_translated && passes_credential) {
+    key = presented_key(from.headers);
   }
+  const bool is_anthropic = destination.wire == chat::Endpoint::messages || upstream.dialect == config::Dialect::anthropic;
+  if (!key.empty() && is_anthropic) {
+    head.headers.add("X-Api-Key", key);
+  } else if (!key.empty()) {
+    head.headers.add("Authorization", "Bearer " + key);
+  }
+  if (is_anthropic && is_translated) head.headers.add("anthropic-version", k_anthropic_version);
   for (const auto& [name, value] : upstream.headers) head.headers.set(name, value.text);
   return head;
 }

@@ -72,12 +72,14 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   order.head = head;
   order.body = std::move(body);
   order.streamed_answer = request.stream;
+  order.include_usage = request.include_usage;
   order.endpoint = request.endpoint;
   order.hold_max = request.endpoint == chat::Endpoint::embeddings ? Fill::k_batch_max : Fill::k_unstored_max;
   order.limits = settings.timeout;
   const auto asked = own_timeout(head.headers);
   if (asked) order.limits.total = std::min(order.limits.total, *asked);
-  if (order.endpoint == chat::Endpoint::other) return order;
+  order.is_paced = order.endpoint != chat::Endpoint::other;
+  if (!order.is_paced) return order;
 
   const std::string credential = credential_of(head.headers);
   if (!credential.empty()) order.account = chat::sha256_hex(credential);

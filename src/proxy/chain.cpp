@@ -1,6 +1,7 @@
 #include "proxy/chain.h"
 
 #include "core/rng.h"
+#include "providers/dialect.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -14,6 +15,11 @@ Name split(std::string_view to) {
   const std::size_t colon = to.find(':');
   if (colon == std::string_view::npos) return {to, {}};
   return {to.substr(0, colon), to.substr(colon + 1)};
+}
+
+bool asks_for_words(chat::Endpoint endpoint) {
+  const providers::Dialect* dialect = providers::dialect_of(endpoint);
+  return dialect != nullptr && dialect->is_conversation();
 }
 
 Link link_to(const Snapshot& snapshot, const Destination& destination, std::string_view model, std::string_view asked) {
@@ -64,6 +70,9 @@ Chain chain_for(const Snapshot& snapshot, std::string_view request_target, const
     if (!chain.empty()) {
       const Link& first = chain.front();
       if (destination.place.endpoint != first.destination.place.endpoint) return;
+      // Anthropic's wire has messages and nothing else of what is understood.
+      const bool is_messages_only = destination.target->upstream->dialect == config::Dialect::anthropic;
+      if (is_messages_only && !asks_for_words(destination.place.endpoint)) return;
       link.passes_credential = destination.target == first.destination.target;
       link.is_downgrade = (link.model.empty() ? asked : link.model) != (first.model.empty() ? asked : first.model);
     }

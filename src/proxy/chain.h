@@ -26,7 +26,7 @@ using Chain = std::vector<Link>;
 
 // Never empty. `model` is the [[model]] that matches `asked`,
 // or null; `user` a hash of the end user (the same user goes the same way), or anything random where there is none.
-// A target of another dialect than the first one's is left out: nothing translates between them.
+// A target that has nothing like the endpoint is left out; one of another wire is not, since requests for words are translated.
 Chain chain_for(const Snapshot& snapshot, std::string_view request_target, const config::Model* model,
                 std::string_view asked, std::uint64_t user);
 

@@ -133,6 +133,10 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] int attempts() const { return attempts_ + (pursuit_ ? pursuit_->attempts() : 0); }
   // All tries so far, in the order in which they ended.
   [[nodiscard]] std::vector<Tried> tried() const;
+  // What was left out of the request for the target that was asked on another wire, or changed.
+  [[nodiscard]] std::vector<std::string_view> losses() const {
+    return pursuit_ ? pursuit_->losses() : std::vector<std::string_view>();
+  }
   [[nodiscard]] Duration waited() const { return waited_ + (pursuit_ ? pursuit_->waited() : Duration{}); }
   [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
   // A purge came: what is under way was asked before it and must not be stored after it.

@@ -131,6 +131,7 @@ void Flow::pass_through(bool streamed) {
   leads_ = true;
   FillOrder order = order_for(false);
   order.call.endpoint = chat::Endpoint::other;
+  order.call.is_paced = false;
   order.call.limits.total = k_pass_through_total;
   if (streamed) {
     order.call.body.reset();
@@ -257,6 +258,7 @@ void Flow::leave_fill() {
     waited_ += fill_->waited();
     const std::vector<Tried> tried = fill_->tried();
     tried_.insert(tried_.end(), tried.begin(), tried.end());
+    losses_ = fill_->losses();
   }
   std::exchange(fill_, nullptr)->detach(*this);
 }
@@ -324,6 +326,7 @@ void Flow::log_access(Outcome outcome) {
   record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;
   record.attempts = attempts_;
   for (const Tried& tried : tried_) record.tried.push_back({tried.target, tried.outcome, tried.took});
+  record.left_out = losses_;
   record.queued = waited_;
   record.stream = judgement_.request.stream;
   record.request_bytes = request_bytes_;

@@ -130,6 +130,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   int status_ = 0;
   int attempts_ = 0;
   std::vector<Tried> tried_;
+  std::vector<std::string_view> losses_;
   Duration waited_{};  // in queues
   std::string served_by_;
   std::string request_id_;

@@ -421,7 +421,8 @@ void Flow::fail_stream(ErrorCode code) {
   // Inside an event there is no place for another one; then the connection's end says it.
   const bool between_events = fill_->events() != nullptr || ends_event_;
   if (fill_->answered_as_stream() && fill_->order().call.endpoint != chat::Endpoint::other && between_events) {
-    send(Bytes::copy(providers::error_event(fill_->order().call.endpoint, code)));
+    const std::size_t before = fill_->events() != nullptr ? fill_->events()->size() : 0;
+    send(Bytes::copy(providers::error_event(fill_->order().call.endpoint, code, before)));
     exchange_.finish();
   } else {
     exchange_.abort();

@@ -31,14 +31,23 @@ std::optional<chat::BypassReason> reason_to_bypass(const config::Cache& policy, 
   return std::nullopt;
 }
 
+// Anthropic's version and beta features are told in headers, and change what is answered.
+void append_wire_headers(std::string& to, const http::Headers& headers) {
+  for (const std::string_view name : {"anthropic-version", "anthropic-beta"}) {
+    if (const auto value = headers.joined(name)) to.append("\n").append(name).append("=").append(*value);
+  }
+}
+
 std::string identity_of(const Judgement& judgement, const Destination& destination, const http::Headers& headers,
                         std::string_view canonical, const chat::KeyMaker& keys, std::string room = {}) {
   const std::string credential = credential_of(headers);
+  std::string query(destination.query);
+  append_wire_headers(query, headers);
   return keys.identity({.scope = judgement.policy->scope,
                         .level = judgement.policy->normalise,
                         .epoch = judgement.policy->epoch,
                         .upstream = destination.target->identity,
-                        .query = destination.query,
+                        .query = query,
                         .credential = credential,
                         .app = judgement.request.app,
                         .user = judgement.request.user,

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,6 +135,10 @@ class Lane : public std::enable_shared_from_this<Lane> {
   [[nodiscard]] const std::string& model() const { return model_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
 
+  // A request was not sent here, because this target cannot take it. `reason` is of static storage.
+  void note_unfit(std::string_view reason) { ++unfit_[reason]; }
+  [[nodiscard]] const std::map<std::string_view, std::uint64_t>& unfit() const { return unfit_; }
+
   // Could such a request be sent now, and if not, when? Takes nothing. Those who wait go first (`has_turn`: the caller is one of
   // them and has just been told to go). Of a ticket id and deadline are ignored here.
   [[nodiscard]] resilience::Look look(const resilience::Ticket& ticket, bool has_turn) const;
@@ -217,6 +222,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   io::World world_;
   Rng rng_;
   std::string name_, model_;
+  std::map<std::string_view, std::uint64_t> unfit_;
   Settings settings_;
   const Log& log_;
   LaneGuard* guard_ = nullptr;

@@ -16,6 +16,12 @@ obs::Registry& declare(obs::Registry& registry) {
   registry.declare_counter("outrigger_attempts_total", "Attempts made upstream, by target and outcome.");
   registry.declare_counter("outrigger_queue_shed_total", "Requests that a queue refused or gave up, by target and reason.");
   registry.declare_counter("outrigger_odd_limits_total", "Rate-limit header fields of upstreams that made no sense.");
+  registry.declare_counter("outrigger_unfit_total", "Targets that were passed over because they cannot take a request.");
+  registry.declare_counter("outrigger_translations_total", "Requests that were put into another dialect for a target.");
+  registry.declare_counter("outrigger_translation_losses_total",
+                           "What was left out of translated requests or changed in them, each once a request.");
+  registry.declare_counter("outrigger_untranslated_total",
+                           "Pieces of translated answers that the client's dialect has no place for.");
   registry.declare_histogram("outrigger_queue_wait_seconds", "How long requests waited for their turn, by model.",
                              {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160});
   registry.declare_histogram("outrigger_first_token_seconds",
@@ -83,6 +89,19 @@ void Metrics::count_shed(std::string_view target, std::string_view reason) {
 }
 
 void Metrics::count_odd_limits(std::uint32_t fields) { registry_.counter("outrigger_odd_limits_total").add(fields); }
+
+void Metrics::count_unfit(std::string_view target, std::string_view reason) {
+  registry_.counter("outrigger_unfit_total", {{"target", of_target(target).first}, {"reason", reason}}).add();
+}
+
+void Metrics::count_translation(chat::Endpoint from, chat::Endpoint to, const std::vector<std::string_view>& losses) {
+  registry_.counter("outrigger_translations_total", {{"from", chat::name(from)}, {"to", chat::name(to)}}).add();
+  for (const std::string_view what : losses) registry_.counter("outrigger_translation_losses_total", {{"what", what}}).add();
+}
+
+void Metrics::count_untranslated(std::uint64_t pieces) {
+  registry_.counter("outrigger_untranslated_total").add(static_cast<double>(pieces));
+}
 
 void Metrics::count_attempt(std::string_view target, std::string_view outcome) {
   auto& [name, series] = of_target(target);

@@ -5,7 +5,9 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "chat/endpoint.h"
 #include "chat/reasons.h"
 #include "core/error.h"
 #include "core/time.h"
@@ -49,6 +51,12 @@ class Metrics {
   void count_shed(std::string_view target, std::string_view reason);
   // Rate-limit fields of an upstream that made no sense.
   void count_odd_limits(std::uint32_t fields);
+  // A target that could not take a request, and why.
+  void count_unfit(std::string_view target, std::string_view reason);
+  // A request was put into another dialect; `losses` are the names of what was left out or changed.
+  void count_translation(chat::Endpoint from, chat::Endpoint to, const std::vector<std::string_view>& losses);
+  // Events, blocks and members of an answer that the client's dialect has no place for.
+  void count_untranslated(std::uint64_t pieces);
   void count_attempt(std::string_view target, std::string_view outcome);
   void observe_first_token(std::string_view target, Duration time);
   void count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "providers/openai/rewrite.h"
+#include "providers/translation.h"
 #include "resilience/backoff.h"
 
 namespace outrigger::proxy {
@@ -60,7 +61,7 @@ Pursuit::~Pursuit() { stop_waiting(); }
 void Pursuit::start() {
   begun_ = now();
   deadline_ = begun_ + order_.limits.total;
-  if (order_.endpoint == chat::Endpoint::other) return run_unwatched();
+  if (!order_.is_paced) return run_unwatched();
   find_lanes();
   steps_.front().lane->retries().deposit(now());
   steps_.front().lane->hedges().deposit(now());
@@ -73,10 +74,46 @@ void Pursuit::find_lanes() {
     const auto reason = unfit(link);
     is_any_fit = is_any_fit || !reason;
     steps_.push_back({.lane = context_.lanes.of(link, order_.account), .is_unfit = reason.has_value()});
-    if (reason) tried_.push_back({link.name, "unfit_" + std::string(chat::name(*reason)), {}});
+    if (reason) note_unfit(steps_.size() - 1, chat::name(*reason));
   }
   // Then the first one's own error is the right one.
   if (!is_any_fit) steps_.front().is_unfit = false;
+}
+
+void Pursuit::note_unfit(std::size_t index, std::string_view reason) {
+  const Link& link = order_.chain[index];
+  steps_[index].lane->note_unfit(reason);
+  context_.metrics.count_unfit(link.name, reason);
+  tried_.push_back({link.name, "unfit_" + std::string(reason), {}});
+}
+
+// Puts the request into the target's words, once. False: that cannot be done, so the target is unfit.
+bool Pursuit::make_ready(std::size_t index) {
+  Step& step = steps_[index];
+  if (std::exchange(step.is_ready, true)) return true;
+  const Link& link = order_.chain[index];
+  const bool is_translated = link.destination.is_translated();
+  step.body = body_;
+  if (!body_) return true;
+  if (is_translated) {
+    const chat::Endpoint wire = link.destination.wire;
+    auto translated = providers::translate_request(order_.endpoint, wire, body_->view(), link.model);
+    if (!translated) {
+      note_unfit(index, chat::name(translated.error()));
+      step.is_unfit = true;
+      return false;
+    }
+    context_.metrics.count_translation(order_.endpoint, wire, translated->losses.names());
+    for (const std::string_view loss : translated->losses.names()) {
+      if (std::ranges::find(losses_, loss) == losses_.end()) losses_.push_back(loss);
+    }
+    step.body = Bytes::copy(translated->body);
+  }
+  if (order_.endpoint == chat::Endpoint::other || (link.model.empty() && link.traits == nullptr)) return true;
+  providers::openai::RequestRewrite rewrite = rewrite_for(link);
+  if (is_translated) rewrite.model.reset();  // it has the right one
+  if (auto body = providers::openai::rewrite_request(step.body->view(), rewrite)) step.body = Bytes::copy(*body);
+  return true;
 }
 
 // Why this request cannot be sent there, whatever the target's state.
@@ -85,9 +122,11 @@ std::optional<chat::UnfitReason> Pursuit::unfit(const Link& link) const {
   chat::TargetAbilities abilities = link.traits != nullptr ? abilities_of(*link.traits) : chat::TargetAbilities{};
   using Relation = chat::TargetAbilities::Relation;
   const bool is_same_provider = link.destination.target == first.destination.target;
-  abilities.relation = &link == &first    ? Relation::first
-                       : is_same_provider ? Relation::same_provider
-                                          : Relation::other_provider;
+  // What cannot be said on another wire is found, and named, when it is put into words.
+  const bool is_found_later = link.destination.is_translated();
+  abilities.relation = &link == &first                      ? Relation::first
+                       : is_same_provider || is_found_later ? Relation::same_provider
+                                                            : Relation::other_provider;
   return chat::unfit(order_.needs, abilities);
 }
 
@@ -97,7 +136,7 @@ MonoTime Pursuit::wait_until() const { return std::min(deadline_, begun_ + std::
 
 // Tries of the first target and of each fallback; every fallback brings one of its own.
 std::size_t Pursuit::attempts_max() const {
-  if (order_.needs.ping) return 1;
+  if (order_.needs.ping || order_.streamed_body) return 1;
   return order_.retry.attempts + order_.chain.size() - 1;
 }
 
@@ -114,9 +153,18 @@ Choice Pursuit::choose(bool has_turn) const {
   return resilience::plan(candidates, now(), wait_until());
 }
 
+// What is chosen can take the request.
+Choice Pursuit::choose_ready(bool has_turn) {
+  for (;;) {
+    const Choice choice = choose(has_turn);
+    const bool is_chosen = choice.kind == Choice::Kind::go || choice.kind == Choice::Kind::wait;
+    if (!is_chosen || make_ready(choice.index)) return choice;
+  }
+}
+
 void Pursuit::next(bool has_turn) {
   if (static_cast<std::size_t>(attempts_) >= attempts_max()) return give_up();
-  const Choice choice = choose(has_turn);
+  const Choice choice = choose_ready(has_turn);
   switch (choice.kind) {
     case Choice::Kind::go: {
       auto permit = steps_[choice.index].lane->acquire(ticket_, has_turn && choice.index == waiting_step_);
@@ -154,7 +202,10 @@ bool Pursuit::retry_later() {
 
 // Nothing good will come. The first target's own words are the right ones, if it has spoken.
 void Pursuit::give_up(std::optional<Refusal> refusal) {
-  if (!first_failure_) {
+  const bool is_impossible = std::ranges::all_of(steps_, &Step::is_unfit);
+  if (!first_failure_ && is_impossible) {
+    first_failure_ = Failure{ErrorCode::unfit, {}, {providers::SignalKind::client_fault, {}, {}}, {}};
+  } else if (!first_failure_) {
     const Refusal why = refusal.value_or(refusal_.value_or(Refusal{ErrorCode::no_target, k_backoff_cap}));
     first_failure_ = Failure{why.code, {}, {providers::SignalKind::health, {}, why.retry_after}, {}};
   }
@@ -205,7 +256,7 @@ void Pursuit::on_turn(Turn turn) {
 
 // ---- trying ----------------------------------------------------------------------------------------------------------
 
-AttemptRequest Pursuit::request_for(const Link& link, std::size_t key) const {
+AttemptRequest Pursuit::request_for(const Link& link, std::size_t key, std::optional<Bytes> body) const {
   AttemptRequest request;
   request.head = outgoing_head(order_.head, link.destination, key, link.passes_credential);
   // We read along, and what we store must be readable: no compression on this leg.
@@ -213,10 +264,7 @@ AttemptRequest Pursuit::request_for(const Link& link, std::size_t key) const {
   request.streamed_body = order_.streamed_body;
   request.streamed_length = order_.streamed_length;
   request.streamed_answer = order_.streamed_answer;
-  request.body = body_;
-  if (body_ && (!link.model.empty() || link.traits != nullptr)) {
-    if (auto body = providers::openai::rewrite_request(body_->view(), rewrite_for(link))) request.body = Bytes::copy(*body);
-  }
+  request.body = std::move(body);
   return request;
 }
 
@@ -231,8 +279,10 @@ void Pursuit::run(std::size_t index, Permit permit) {
   order.name = link.name;
   order.limits = order_.limits;
   order.limits.total = time_for_try();
-  order.request = request_for(link, permit.key());
+  order.request = request_for(link, permit.key(), steps_[index].body);
   order.endpoint = order_.endpoint;
+  order.wire = link.destination.wire;
+  order.include_usage = order_.include_usage;
   order.hold_max = order_.hold_max;
   order.permit.emplace(std::move(permit));
   order.holds_prelude = steps_.size() > 1 && !order_.needs.ping;
@@ -259,7 +309,7 @@ void Pursuit::run_unwatched() {
   order.target = link.destination.target;
   order.name = link.name;
   order.limits = order_.limits;
-  order.request = request_for(link, context_.lanes.next_key());
+  order.request = request_for(link, context_.lanes.next_key(), body_);
   running_.push_back({0, std::make_unique<Runner>(context_, std::move(order), *this)});
 }
 
@@ -278,7 +328,7 @@ void Pursuit::watch_for_hedge(const Lane& lane) {
 
 void Pursuit::hedge(bool is_probe) {
   if (static_cast<std::size_t>(attempts_) >= attempts_max()) return;
-  const Choice choice = choose(false);
+  const Choice choice = choose_ready(false);
   if (choice.kind != Choice::Kind::go) return;
   if (!is_probe && !steps_.front().lane->hedges().withdraw(now())) return;
   auto permit = steps_[choice.index].lane->acquire(ticket_, false);
@@ -323,7 +373,8 @@ void Pursuit::note_failure(std::size_t index, const Failure& failure) {
       step.is_spent = step.lane->settings().keys.size() < 2;
       return;
     case providers::SignalKind::health:
-      step.has_failed = true;
+      // What is not understood may have had its effect.
+      step.has_failed = order_.endpoint != chat::Endpoint::other;
       last_retry_after_ = failure.signal.retry_after;
       return;
   }

@@ -35,7 +35,9 @@ struct PursuitOrder {
   bool streamed_body = false;
   std::optional<std::uint64_t> streamed_length;
   bool streamed_answer = false;
-  chat::Endpoint endpoint = chat::Endpoint::other;  // other: passed through, one try, no Lane
+  bool include_usage = false;                       // a stream shall tell it
+  chat::Endpoint endpoint = chat::Endpoint::other;  // other: passed through, not repeated unless it was asked too fast
+  bool is_paced = true;                             // false: no Lane, no waiting; nobody knows which target it is for
   std::uint64_t hold_max = 0;                       // blocking answers are watched to their end up to here
   chat::Needs needs;
   std::string asked;    // the model, as the client named it
@@ -105,6 +107,9 @@ class Pursuit final : public RunnerHandler, public Waiter {
   // Which target gave it; before that, the one that is asked first.
   [[nodiscard]] const Link& served_by() const { return order_.chain[serving_]; }
 
+  // What was left out of the request for it, or changed, because it is asked on another wire.
+  [[nodiscard]] const std::vector<std::string_view>& losses() const { return losses_; }
+
   [[nodiscard]] int attempts() const { return attempts_; }
   [[nodiscard]] const std::vector<Tried>& tried() const { return tried_; }
   [[nodiscard]] Duration waited() const { return waited_; }
@@ -112,7 +117,9 @@ class Pursuit final : public RunnerHandler, public Waiter {
  private:
   struct Step {
     std::shared_ptr<Lane> lane;
-    bool is_unfit = false;    // for this request
+    bool is_unfit = false;  // for this request
+    bool is_ready = false;  // `body` is what it shall be sent
+    std::optional<Bytes> body = std::nullopt;
     bool is_spent = false;    // running, or tried, or its queue is full
     bool has_failed = false;  // in a way that may pass
     bool was_awaited = false;
@@ -140,13 +147,16 @@ class Pursuit final : public RunnerHandler, public Waiter {
   [[nodiscard]] MonoTime wait_until() const;
   [[nodiscard]] std::size_t attempts_max() const;
   [[nodiscard]] resilience::Choice choose(bool has_turn) const;
+  [[nodiscard]] resilience::Choice choose_ready(bool has_turn);
+  [[nodiscard]] bool make_ready(std::size_t index);
+  void note_unfit(std::size_t index, std::string_view reason);
   void next(bool has_turn = false);
   bool retry_later();
   void give_up(std::optional<Refusal> refusal = {});
   void wait_at(std::size_t index, MonoTime until);
   void stop_waiting();
   void count_shed(std::size_t index, resilience::ShedReason reason);
-  [[nodiscard]] AttemptRequest request_for(const Link& link, std::size_t key) const;
+  [[nodiscard]] AttemptRequest request_for(const Link& link, std::size_t key, std::optional<Bytes> body) const;
   void run(std::size_t index, Permit permit);
   void run_unwatched();
   [[nodiscard]] Duration time_for_try() const;
@@ -170,6 +180,7 @@ class Pursuit final : public RunnerHandler, public Waiter {
   std::optional<Failure> first_failure_;
   std::optional<Refusal> refusal_;  // the last queue that was full
   std::optional<Duration> last_retry_after_;
+  std::vector<std::string_view> losses_;
   std::vector<Tried> tried_;
   MonoTime begun_{};
   MonoTime deadline_{};

@@ -29,8 +29,15 @@ std::string_view data_of(std::string_view event) {
 
 Runner::Runner(CallContext& context, Order order, RunnerHandler& handler)
     : context_(context), order_(std::move(order)), handler_(handler), started_(loop().now()) {
-  attempt_ =
-      std::make_unique<Attempt>(loop(), context_.client, *order_.target, order_.limits, std::move(order_.request), *this);
+  AttemptHandler* listener = this;
+  if (order_.wire != order_.endpoint) {
+    listener = &interpreter_.emplace(
+        context_.world, context_.metrics,
+        Interpreter::Languages{order_.wire, order_.endpoint, order_.request.streamed_answer, order_.include_usage},
+        *listener);
+  }
+  attempt_ = std::make_unique<Attempt>(loop(), context_.client, *order_.target, order_.limits, std::move(order_.request),
+                                       *listener);
 }
 
 Runner::~Runner() { context_.held -= answer_.recording.held(); }
@@ -86,6 +93,7 @@ void Runner::on_attempt_head(http::ResponseHead head) {
     state_ = State::refused;
     return;
   }
+  if (order_.endpoint == chat::Endpoint::other) return commit();
   const bool readable = !answer_.head.headers.get("content-encoding") && (answer_.sse || is_json(answer_.head));
   if (status != 200 || !readable) return commit();
   // Embeddings have none: whoever puts them together reads them.
@@ -101,6 +109,9 @@ void Runner::on_attempt_body(const Bytes& data) {
     case State::committed:
       return handler_.on_runner_body(data);
     case State::refused:
+      if (order_.endpoint == chat::Endpoint::other && answer_.recording.held() + data.size() > k_error_body_max) {
+        return pass_refusal(data);
+      }
       if (answer_.recording.held() < k_error_body_max) keep(data);
       return;
     case State::watching:
@@ -137,6 +148,7 @@ void Runner::commit() {
 }
 
 void Runner::on_attempt_end() {
+  if (is_over()) return;  // what an interpreter said last was the end already
   attempt_.reset();
   switch (state_) {
     case State::asking:
@@ -188,6 +200,14 @@ void Runner::end_refused() {
   if (!failure.signal.code.empty()) failure.detail += " " + failure.signal.code;
   failure.answer = KeptAnswer{std::move(answer_.head), body};
   fail(std::move(failure));
+}
+
+// An error too long to be kept, of a target whose answers go untouched: it is told about, and goes on.
+void Runner::pass_refusal(const Bytes& data) {
+  has_succeeded_ = true;
+  order_.permit->failed(read_signal(answer_.recording.piece(0, answer_.recording.end()).view()));
+  keep(data);
+  commit();
 }
 
 // A 200 that is an error: for its readers it is one, in the upstream's own words.

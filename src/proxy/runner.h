@@ -18,6 +18,7 @@
 #include "providers/answer.h"
 #include "providers/signals.h"
 #include "proxy/attempt.h"
+#include "proxy/interpreter.h"
 #include "proxy/lane.h"
 #include "proxy/metrics.h"
 #include "proxy/recording.h"
@@ -90,11 +91,13 @@ class Runner final : public AttemptHandler {
     std::string_view name;  // "upstream:model": outlives the Runner
     config::Timeouts limits;
     AttemptRequest request;
-    chat::Endpoint endpoint = chat::Endpoint::other;
-    std::uint64_t hold_max = 0;    // blocking answers are watched to their end up to here
-    std::optional<Permit> permit;  // nothing: passed through, so whatever has a head is committed at once
-    bool holds_prelude = false;    // of a stream, until its first token
-    bool is_ping = false;          // a credential check: what it finds is not held against the target
+    chat::Endpoint endpoint = chat::Endpoint::other;  // the client's
+    chat::Endpoint wire = chat::Endpoint::other;      // the target's; another one: it is translated
+    bool include_usage = false;                       // a translated stream shall tell it
+    std::uint64_t hold_max = 0;                       // blocking answers are watched to their end up to here
+    std::optional<Permit> permit;                     // nothing: passed through, so whatever has a head is committed at once
+    bool holds_prelude = false;                       // of a stream, until its first token
+    bool is_ping = false;                             // a credential check: what it finds is not held against the target
   };
   Runner(CallContext& context, Order order, RunnerHandler& handler);
   ~Runner();
@@ -131,6 +134,7 @@ class Runner final : public AttemptHandler {
   void look_at_events();
   void commit();
   void end_refused();
+  void pass_refusal(const Bytes& data);
   void end_blocking();
   void end_with_error_event(const Bytes& event);
   [[nodiscard]] providers::Signal read_signal(std::string_view body) const;
@@ -143,6 +147,7 @@ class Runner final : public AttemptHandler {
   CallContext& context_;
   Order order_;
   RunnerHandler& handler_;
+  std::optional<Interpreter> interpreter_;
   std::unique_ptr<Attempt> attempt_;
   State state_ = State::asking;
   MonoTime started_{};

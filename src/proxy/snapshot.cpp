@@ -1,8 +1,13 @@
 #include "proxy/snapshot.h"
 
+#include <algorithm>
+#include <array>
+#include <span>
+
 #include "chat/digest.h"
 #include "core/base64.h"
 #include "providers/dialect.h"
+#include "providers/translation.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -25,6 +30,25 @@ http::Origin origin_of(const config::Upstream& upstream) {
 // Does `path` lie below `prefix` ("/faq" holds "/faq" and "/faq/v1", not "/faqs")?
 bool below(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// A client's own wire where the upstream has it; else the first that it has. An upstream that says nothing has what its dialect
+// has, and besides, where a client's own path leads to it, whatever is asked there: many relays speak more than OpenAI's wire.
+chat::Endpoint wire_of(const config::Upstream& upstream, chat::Endpoint asked, bool is_addressed) {
+  using chat::Endpoint;
+  static constexpr std::array<Endpoint, 3> k_endpoints{Endpoint::chat_completions, Endpoint::responses, Endpoint::messages};
+  static constexpr std::array k_openai{config::Wire::chat_completions, config::Wire::responses};
+  static constexpr std::array k_anthropic{config::Wire::messages};
+  if (std::ranges::find(k_endpoints, asked) == k_endpoints.end()) return asked;
+  std::span<const config::Wire> wires = upstream.speaks;
+  if (wires.empty()) {
+    const bool is_openai = upstream.dialect == config::Dialect::openai;
+    if (is_openai && is_addressed) return asked;
+    wires = is_openai ? std::span<const config::Wire>(k_openai) : std::span<const config::Wire>(k_anthropic);
+  }
+  const auto endpoint_of = [](config::Wire wire) { return k_endpoints[static_cast<std::size_t>(wire)]; };
+  const bool has_it = std::ranges::any_of(wires, [&](config::Wire wire) { return endpoint_of(wire) == asked; });
+  return has_it ? asked : endpoint_of(wires.front());
 }
 
 // A client's key stands in the file as it is or as its digest.
@@ -63,12 +87,15 @@ const Target* Snapshot::target_named(std::string_view upstream) const {
   return nullptr;
 }
 
-void Snapshot::set_target(Destination& destination, const Target& target, std::string_view path) const {
+void Snapshot::set_target(Destination& destination, const Target& target, std::string_view path, bool is_addressed) const {
   destination.target = &target;
   destination.place = chat::place(target.upstream->url.path, path);
   if (providers::dialect_of(destination.place.endpoint) == nullptr) destination.place.endpoint = chat::Endpoint::other;
   // The Dify wire has paths of its own.
   if (target.upstream->dialect == config::Dialect::dify) destination.place.endpoint = chat::Endpoint::other;
+  destination.wire = wire_of(*target.upstream, destination.place.endpoint, is_addressed);
+  if (!providers::can_translate(destination.place.endpoint, destination.wire)) destination.wire = destination.place.endpoint;
+  if (destination.is_translated()) destination.place.path = chat::path_at(target.upstream->url.path, destination.wire);
 }
 
 Destination Snapshot::destination(std::string_view target) const { return destination_at(target, {}); }
@@ -99,8 +126,10 @@ Destination Snapshot::destination_at(std::string_view target, std::string_view u
       prefix = parts.path.substr(0, name.size() + 1);
     }
   }
-  if (!upstream.empty()) chosen = target_named(upstream);
-  set_target(destination, chosen != nullptr ? *chosen : targets_.front(), parts.path.substr(prefix.size()));
+  const Target& addressed = chosen != nullptr ? *chosen : targets_.front();
+  const Target* named = upstream.empty() ? nullptr : target_named(upstream);
+  const Target& target_used = named != nullptr ? *named : addressed;
+  set_target(destination, target_used, parts.path.substr(prefix.size()), &target_used == &addressed);
   return destination;
 }
 

@@ -27,7 +27,10 @@ struct Target {
 struct Destination {
   const Target* target = nullptr;
   const config::Route* route = nullptr;  // null: none
-  chat::Place place;                     // endpoint and path to send
+  chat::Place place;                     // what is asked, in the client's words, and the path to send it to
+  // What the target is asked on: the client's own endpoint, or another into which requests are translated.
+  chat::Endpoint wire = chat::Endpoint::other;
+  [[nodiscard]] bool is_translated() const { return wire != place.endpoint; }
   std::string_view query;
 };
 
@@ -53,8 +56,8 @@ class Snapshot {
   [[nodiscard]] const config::Client* client_with(std::string_view credential) const;
 
  private:
-  // The place of a request whose path, without its prefix, is `path`.
-  void set_target(Destination& destination, const Target& target, std::string_view path) const;
+  // The place of a request whose path, without its prefix, is `path`. `is_addressed`: the path itself leads to that target.
+  void set_target(Destination& destination, const Target& target, std::string_view path, bool is_addressed) const;
   [[nodiscard]] const Target* target_named(std::string_view upstream) const;
 
   std::shared_ptr<const config::Config> config_;

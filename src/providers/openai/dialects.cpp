@@ -3,6 +3,7 @@
 #include "providers/openai/notices.h"
 #include "providers/openai/reader.h"
 #include "providers/openai/render.h"
+#include "providers/openai/translate.h"
 
 namespace outrigger::providers::openai {
 namespace {
@@ -48,10 +49,32 @@ class WordsDialect : public OpenAiDialect {
   Form form_;
 };
 
+class ChatDialect final : public WordsDialect {
+ public:
+  ChatDialect() : WordsDialect(chat::k_chat_shape, Form::chat) {}
+
+  [[nodiscard]] bool is_conversation() const override { return true; }
+  [[nodiscard]] std::expected<chat::Conversation, chat::NotCarried> hear_request(std::string_view body,
+                                                                                 chat::Losses& losses) const override {
+    return hear_chat_request(body, losses);
+  }
+  [[nodiscard]] std::expected<std::string, chat::NotCarried> say_request(const chat::Conversation& conversation,
+                                                                         chat::Losses& losses) const override {
+    return say_chat_request(conversation, losses);
+  }
+  [[nodiscard]] std::unique_ptr<Hearer> make_hearer(bool streamed) const override { return make_chat_hearer(streamed); }
+  [[nodiscard]] std::unique_ptr<Speaker> make_speaker(const SpeakerOptions& options) const override {
+    return make_chat_speaker(options);
+  }
+  [[nodiscard]] ErrorSaid hear_error(int status, std::string_view body) const override {
+    return openai::hear_error(status, body);
+  }
+};
+
 }  // namespace
 
 const Dialect& chat_dialect() {
-  static const WordsDialect dialect(chat::k_chat_shape, Form::chat);
+  static const ChatDialect dialect;
   return dialect;
 }
 

@@ -2,62 +2,24 @@
 
 #include <utility>
 
-#include "providers/json_text.h"
+#include "providers/json_object.h"
 
 namespace outrigger::providers::openai {
 namespace {
 
-// Comma-separated members of one object.
-class Object {
- public:
-  explicit Object(std::string& to) : to_(to) { to_ += '{'; }
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  ~Object() { to_ += '}'; }
-
-  std::string& name(std::string_view name) {
-    if (!std::exchange(first_, false)) to_ += ',';
-    to_ += '"';
-    to_ += name;
-    to_ += "\":";
-    return to_;
-  }
-  void string(std::string_view known_name, std::string_view value) { append_string(name(known_name), value); }
-  template <class Value>
-  void string_if(std::string_view known_name, const std::optional<Value>& value) {
-    if (value) string(known_name, *value);
-  }
-  void number(std::string_view known_name, std::uint64_t value) { append_number(name(known_name), value); }
-  void json(std::string_view known_name, std::string_view value) { name(known_name) += value; }
-  // Names from outside need escapes.
-  void extra(std::string_view any_name, std::string_view json) {
-    if (!std::exchange(first_, false)) to_ += ',';
-    append_string(to_, any_name);
-    to_ += ':';
-    to_ += json;
-  }
-  void extras(const auto& all) {
-    for (const auto& [any_name, value] : all) extra(any_name, value);
-  }
-
- private:
-  std::string& to_;
-  bool first_ = true;
-};
-
 // `Value` and `Any`: of a piece or of a merged answer.
 template <class Value, class Any>
-void append_call(Object& to, std::string_view name, const std::optional<Value>& called,
+void append_call(JsonObject& to, std::string_view name, const std::optional<Value>& called,
                  const std::optional<Value>& arguments, const Any& extras) {
   if (!called && !arguments && extras.empty()) return;
-  Object call(to.name(name));
+  JsonObject call(to.name(name));
   call.string_if("name", called);
   call.string_if(name == "custom" ? "input" : "arguments", arguments);
   call.extras(extras);
 }
 
 void append_tool(std::string& to, const ToolPiece& tool) {
-  Object object(to);
+  JsonObject object(to);
   if (tool.index) object.number("index", *tool.index);
   object.string_if("id", tool.id);
   object.string_if("type", tool.type);
@@ -66,7 +28,7 @@ void append_tool(std::string& to, const ToolPiece& tool) {
 }
 
 void append_tool(std::string& to, const MergedTool& tool) {
-  Object object(to);
+  JsonObject object(to);
   object.string("id", tool.id);
   object.string("type", !tool.type.empty() ? std::string_view(tool.type) : tool.custom ? "custom" : "function");
   append_call(object, tool.custom ? "custom" : "function", std::optional(std::string_view(tool.name)),
@@ -75,7 +37,7 @@ void append_tool(std::string& to, const MergedTool& tool) {
 }
 
 template <class Tool>
-void append_tools(Object& to, const std::vector<Tool>& tools) {
+void append_tools(JsonObject& to, const std::vector<Tool>& tools) {
   if (tools.empty()) return;
   std::string& text = to.name("tool_calls");
   text += '[';
@@ -86,12 +48,12 @@ void append_tools(Object& to, const std::vector<Tool>& tools) {
   text += ']';
 }
 
-void append_logprobs(Object& to, const MergedExtras& logprobs) {
+void append_logprobs(JsonObject& to, const MergedExtras& logprobs) {
   if (logprobs.empty()) {
     to.json("logprobs", "null");
     return;
   }
-  Object object(to.name("logprobs"));
+  JsonObject object(to.name("logprobs"));
   object.extras(logprobs);
 }
 
@@ -108,7 +70,7 @@ std::string_view usual_object(Form form, bool stream) {
 }  // namespace
 
 void append_usage(std::string& to, const UsageShown& usage) {
-  Object object(to);
+  JsonObject object(to);
   object.number("prompt_tokens", usage.prompt_tokens);
   object.number("completion_tokens", usage.completion_tokens);
   object.number("total_tokens", usage.total_tokens);
@@ -174,7 +136,7 @@ void Wire::choices(const Piece& piece) {
 }
 
 void Wire::choice(const ChoicePiece& piece) {
-  Object object(text_);
+  JsonObject object(text_);
   object.number("index", piece.index);
   if (form_ == Form::text) {
     object.string_if("text", piece.content);
@@ -197,7 +159,7 @@ void Wire::choice(const ChoicePiece& piece) {
 }
 
 void Wire::message(const ChoicePiece& piece) {
-  Object object(text_);
+  JsonObject object(text_);
   object.string_if("role", piece.role);
   object.string_if("content", piece.content);
   // Parsers ask a whole message for both without looking whether they are there.
@@ -235,7 +197,7 @@ void Wire::body(const Merged& answer, const UsageShown& usage) {
   text_ += ",\"choices\":[";
   for (const MergedChoice& one : answer.choices) {
     if (&one != &answer.choices.front()) text_ += ',';
-    Object object(text_);
+    JsonObject object(text_);
     object.number("index", one.index);
     if (form_ == Form::chat) {
       object.name("message");
@@ -254,7 +216,7 @@ void Wire::body(const Merged& answer, const UsageShown& usage) {
 }
 
 void Wire::message(const MergedChoice& choice) {
-  Object object(text_);
+  JsonObject object(text_);
   object.string("role", choice.role.empty() ? std::string_view("assistant") : choice.role);
   if (choice.content) {
     object.string("content", *choice.content);

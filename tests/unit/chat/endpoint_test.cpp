@@ -124,7 +124,7 @@ constexpr Row k_rows[] = {
     {"/v1/chat/completions", "/v1/chat/completions", "/v1/chat/completions", chat},
     {"/v1/chat/completions/", "/embeddings", "/v1/embeddings", embeddings},
     {"/chat/completions", "/models", "/v1/models"},
-    {"/rerank", "/rerank", "/rerank", rerank},
+    {"/rerank", "/rerank", "/rerank"},
 };
 
 }  // namespace

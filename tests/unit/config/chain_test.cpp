@@ -8,7 +8,7 @@ namespace {
 
 using namespace test;
 
-// `relay` without keys, `b` with one, `c` without, and `claude`, which speaks another dialect. What a test adds begins on line 18.
+// `relay` without keys, `b` with one, `c` without, and `claude`, which is no model provider. What a test adds begins on line 18.
 std::string several(std::string_view toml) {
   return std::string(R"([[upstream]]
 name = "relay"
@@ -23,7 +23,7 @@ url = "http://h"
 [[upstream]]
 name = "claude"
 url = "http://h"
-dialect = "anthropic"
+dialect = "dify"
 keys = ["k"]
 [listen]
 llm = "127.0.0.1:8080"
@@ -94,7 +94,7 @@ TEST_CASE("a target leads to one model") {
 
 TEST_CASE("a fallback that cannot help, or without a key, is warned of") {
   const std::string_view keyless = "warning: `c` has no `keys`, and a client's key belongs to `";
-  const std::string_view dialect = "warning: `claude` speaks anthropic and `relay` openai, and requests are not translated";
+  const std::string_view dialect = "warning: `claude` speaks dify and `relay` openai, between which requests cannot be translated";
   const Row rows[] = {
       {"x", "target = \"relay\"\nfallback = [\"c:y\"]", keyless},
       {"x", "target = \"b\"\nfallback = [\"c:y\"]", keyless},
