@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sim/ask.h"
+#include "sim/errors.h"
 #include "sim/fault.h"
 #include "sim/script.h"
 #include "sim/settings.h"
@@ -23,6 +24,10 @@ struct Spoken {
 // Chat completions and completions, in one piece or as a stream, as asked.
 Spoken answer_text(const Ask& ask, bool chat, const Settings& settings, const Fault& fault, const Stamp& stamp);
 
+// Anthropic's messages.
+Spoken answer_messages(const Ask& ask, const Settings& settings, const Fault& fault, const Stamp& stamp);
+Script answer_token_count(const Ask& ask, const Settings& settings, const Fault& fault);
+
 Script answer_embeddings(const Ask& ask, const Settings& settings, const Fault& fault);
 Script answer_models(const Settings& settings, std::int64_t created);
 Script answer_model(std::string_view model, std::int64_t created);
@@ -33,10 +38,9 @@ Script answer_speech(const Ask& ask, const Settings& settings, const Fault& faul
 Script answer_image(const Settings& settings, const Fault& fault, std::int64_t created);
 Script answer_moderation(const Ask& ask, const Stamp& stamp);
 
-// An error in OpenAI's shape, with that status' usual words unless `message` says others.
-Script answer_error(int status, std::string_view message = {}, std::string_view param = {}, std::string_view code = {});
 // The answer, or what stands in for one, that a fault makes without knowing the request; nothing when it leaves that to others.
-std::optional<Script> answer_instead(const Fault& fault, const Ask& ask, const Settings& settings);
+std::optional<Script> answer_instead(const Fault& fault, Wire wire, const Ask& ask, const Settings& settings,
+                                     std::string_view request_id);
 
 // Whole seconds rounded up, and milliseconds.
 void add_retry_after(http::Headers& headers, Duration wait);

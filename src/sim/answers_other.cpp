@@ -1,4 +1,4 @@
-// Everything but text: embeddings, models, files, audio, images, moderations, errors; and what a fault does to any answer.
+// Everything but text: embeddings, models, files, audio, images, moderations.
 #include <fmt/format.h>
 
 #include <array>
@@ -10,6 +10,7 @@
 #include "core/base64.h"
 #include "core/rng.h"
 #include "sim/answers.h"
+#include "sim/delivery.h"
 #include "sim/hash.h"
 #include "sim/json.h"
 #include "sim/prose.h"
@@ -25,10 +26,6 @@ constexpr std::string_view k_png =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mP8/x8AAwMCAO+ip1sAAAAASUVORK5CYII=";
 constexpr std::size_t k_speech_bytes = 24'000;
 constexpr std::size_t k_speech_piece = 4'000;
-
-Duration wait_of(const Settings& settings, const Fault& fault) {
-  return fault.first_token.value_or(settings.fast ? Duration(0) : settings.first_token);
-}
 
 // A unit vector that depends on text and model alone.
 std::vector<float> embedding(std::string_view text, std::string_view model, std::uint64_t dimensions) {
@@ -64,45 +61,6 @@ std::string model_json(std::string_view model, std::int64_t created) {
   return fmt::format(R"({{"id":{},"object":"model","created":{},"owned_by":"outrigger-sim"}})", quoted(model), created);
 }
 
-struct StatusWords {
-  int status;
-  std::string_view message, type, code;
-};
-constexpr std::array k_words{
-    StatusWords{400, "The request is not valid.", "invalid_request_error", ""},
-    StatusWords{401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key"},
-    StatusWords{402, "The account's balance is used up.", "insufficient_quota", "insufficient_quota"},
-    StatusWords{403, "Your organization must be verified to use this model.", "invalid_request_error", "forbidden"},
-    StatusWords{404, "Invalid URL.", "invalid_request_error", ""},
-    StatusWords{413, "The request body is too large.", "invalid_request_error", ""},
-    StatusWords{429, "Rate limit reached. Please try again later.", "requests", "rate_limit_exceeded"},
-    StatusWords{500, "The server had an error while processing your request. Sorry about that!", "server_error", ""},
-    StatusWords{503, "The engine is currently overloaded, please try again later.", "server_error", "overloaded"},
-    StatusWords{529, "Overloaded.", "overloaded_error", "overloaded_error"},
-};
-constexpr StatusWords k_other_words{0, "The simulated provider was told to fail.", "server_error", ""};
-
-const StatusWords& words_for(int status) {
-  for (const StatusWords& words : k_words) {
-    if (words.status == status) return words;
-  }
-  return k_other_words;
-}
-
-// All in one piece under a Content-Length that is `more` bytes wrong.
-void spoil_length(Script& script, std::int64_t more) {
-  std::string body;
-  for (Script::Step& step : script.steps) body += step.data;
-  const auto size = static_cast<std::int64_t>(body.size());
-  const std::int64_t told = std::max<std::int64_t>(size + more, 0);
-  script.length = http::BodyLength::known(static_cast<std::uint64_t>(told));
-  script.steps.clear();
-  const auto framed = static_cast<std::size_t>(std::min(told, size));
-  if (framed > 0) script.steps.push_back({{}, body.substr(0, framed)});
-  if (framed < body.size()) script.steps.push_back({{}, body.substr(framed), true});
-  if (told > size) script.end = Script::End::abort;
-}
-
 }  // namespace
 
 Script answer_embeddings(const Ask& ask, const Settings& settings, const Fault& fault) {
@@ -114,7 +72,7 @@ Script answer_embeddings(const Ask& ask, const Settings& settings, const Fault& 
   }
   std::string body = fmt::format(R"({{"object":"list","data":[{}],"model":{})", data, quoted(ask.model));
   if (!fault.no_usage) body += fmt::format(R"(,"usage":{{"prompt_tokens":{0},"total_tokens":{0}}})", ask.prompt_tokens);
-  return whole(200, k_json, body + "}", wait_of(settings, fault));
+  return whole(200, k_json, body + "}", first_wait(settings, fault));
 }
 
 Script answer_models(const Settings& settings, std::int64_t created) {
@@ -145,11 +103,11 @@ Script answer_transcription(std::uint64_t body_size, std::string_view body_sha25
       fmt::format(
           R"({{"text":"This is what was said in {} bytes of audio ({}).","usage":{{"type":"duration","seconds":1}}}})",
           body_size, body_sha256.substr(0, 8)),
-      wait_of(settings, fault));
+      first_wait(settings, fault));
 }
 
 Script answer_speech(const Ask& ask, const Settings& settings, const Fault& fault) {
-  Script script = whole(200, "audio/mpeg", {}, wait_of(settings, fault));
+  Script script = whole(200, "audio/mpeg", {}, first_wait(settings, fault));
   script.length = http::BodyLength::streamed();
   Rng rng(stable_hash(ask.question));
   for (std::size_t sent = 0; sent < k_speech_bytes; sent += k_speech_piece) {
@@ -162,7 +120,7 @@ Script answer_speech(const Ask& ask, const Settings& settings, const Fault& faul
 
 Script answer_image(const Settings& settings, const Fault& fault, std::int64_t created) {
   return whole(200, k_json, fmt::format(R"({{"created":{},"data":[{{"b64_json":"{}"}}]}})", created, k_png),
-               wait_of(settings, fault));
+               first_wait(settings, fault));
 }
 
 Script answer_moderation(const Ask& ask, const Stamp& stamp) {
@@ -170,29 +128,6 @@ Script answer_moderation(const Ask& ask, const Stamp& stamp) {
                fmt::format(R"({{"id":"modr-{}","model":{},"results":[{{"flagged":false,"categories":{{"violence":false}},)"
                            R"("category_scores":{{"violence":0.0001}}}}]}})",
                            stamp.id, quoted(ask.model.empty() ? "omni-moderation-latest" : ask.model)));
-}
-
-Script answer_error(int status, std::string_view message, std::string_view param, std::string_view code) {
-  const StatusWords& words = words_for(status);
-  return whole(status, k_json,
-               error_body(message.empty() ? words.message : message, words.type, param, code.empty() ? words.code : code));
-}
-
-void add_retry_after(http::Headers& headers, Duration wait) {
-  const std::int64_t ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
-  headers.add("retry-after", fmt::to_string((ms + 999) / 1000));
-  headers.add("retry-after-ms", fmt::to_string(ms));
-}
-
-void spoil(Script& script, const Fault& fault) {
-  script.reset_at = fault.reset_at;
-  script.cut_at = fault.cut_at;
-  script.drip = fault.drip;
-  if (!script.head) return;
-  for (const auto& [name, value] : fault.headers) script.head->headers.set(name, value);
-  if (fault.retry_after) add_retry_after(script.head->headers, *fault.retry_after);
-  if (fault.wrong_length) spoil_length(script, *fault.wrong_length);
-  if (fault.early_head && !script.steps.empty()) script.steps.front().wait += std::exchange(script.wait, Duration(0));
 }
 
 }  // namespace outrigger::sim_provider

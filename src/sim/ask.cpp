@@ -2,80 +2,22 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
+#include "sim/ask_parts.h"
 #include "sim/hash.h"
-#include "sim/json.h"
-#include "sim/prose.h"
 
 namespace outrigger::sim_provider {
 namespace {
 
-// What a message costs beside its text, as OpenAI counts chat prompts.
-constexpr std::uint64_t k_tokens_per_message = 3;
 constexpr std::size_t k_max_inputs = 2048;
 constexpr std::uint64_t k_max_dimensions = 65'536;
 
-// A content is a text, or a list of parts of which the texts count.
-std::string content_text(yyjson_val* content) {
-  if (yyjson_is_str(content)) return std::string(text_of(content));
-  std::string text;
-  for (std::size_t i = 0; i < yyjson_arr_size(content); ++i) text += text_at(yyjson_arr_get(content, i), "text");
-  return text;
-}
-
-void say(Ask& ask, std::string_view text, std::uint64_t extra_tokens) {
-  ask.hash = stable_hash(text, stable_hash("|", ask.hash));
-  ask.prompt_tokens += count_tokens(text) + extra_tokens;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
-// A value that fits a property's schema.
-std::string example(yyjson_val* schema, std::string_view question) {
-  if (yyjson_val* first = yyjson_arr_get_first(yyjson_obj_get(schema, "enum")); yyjson_is_str(first)) {
-    return quoted(text_of(first));
-  }
-  const std::string_view type = text_at(schema, "type");
-  if (type == "number" || type == "integer") return "1";
-  if (type == "boolean") return "true";
-  if (type == "array") return "[]";
-  if (type == "object") return "{}";
-  return quoted(shortened(question, 80));
-}
-
-std::string example_arguments(yyjson_val* parameters, std::string_view question) {
-  std::string text = "{";
-  yyjson_obj_iter members = yyjson_obj_iter_with(yyjson_obj_get(parameters, "properties"));
-  while (yyjson_val* key = yyjson_obj_iter_next(&members)) {
-    if (text.size() > 1) text += ',';
-    append_quoted(text, text_of(key));
-    text += ':';
-    text += example(yyjson_obj_iter_get_val(key), question);
-  }
-  return text + "}";
-}
-
-// The tools whose names stand in the question; if there is none but the word "tool", the first one.
-void choose_tools(yyjson_val* tools, Ask& ask) {
-  const std::string question = lower(ask.question);
-  const auto add = [&](yyjson_val* tool) {
-    yyjson_val* function = yyjson_obj_get(tool, "function");
-    ask.calls.push_back(
-        {std::string(text_at(function, "name")), example_arguments(yyjson_obj_get(function, "parameters"), ask.question)});
-  };
-  for (std::size_t i = 0; i < yyjson_arr_size(tools); ++i) {
-    yyjson_val* tool = yyjson_arr_get(tools, i);
-    const std::string name = lower(text_at(yyjson_obj_get(tool, "function"), "name"));
-    if (!name.empty() && question.find(name) != std::string::npos) add(tool);
-  }
-  if (ask.calls.empty() && yyjson_arr_size(tools) > 0 && question.find("tool") != std::string::npos) {
-    add(yyjson_arr_get_first(tools));
+// What a chat message shows beside its text.
+void show_parts(yyjson_val* content, Ask& ask) {
+  yyjson_arr_iter parts = yyjson_arr_iter_with(content);
+  while (yyjson_val* part = yyjson_arr_iter_next(&parts)) {
+    if (const std::string_view url = text_at(yyjson_obj_get(part, "image_url"), "url"); !url.empty()) show(ask, url);
+    if (const std::string_view data = text_at(yyjson_obj_get(part, "file"), "file_data"); !data.empty()) show(ask, data);
+    if (const std::string_view data = text_at(yyjson_obj_get(part, "input_audio"), "data"); !data.empty()) show(ask, data);
   }
 }
 
@@ -88,22 +30,32 @@ std::optional<BadAsk> read_chat(yyjson_val* root, Ask& ask) {
         "messages"};
   }
   bool after_tool = false;
-  for (std::size_t i = 0; i < yyjson_arr_size(messages); ++i) {
-    yyjson_val* message = yyjson_arr_get(messages, i);
+  std::size_t i = 0;
+  yyjson_arr_iter list = yyjson_arr_iter_with(messages);
+  while (yyjson_val* message = yyjson_arr_iter_next(&list)) {
     const std::string_view role = text_at(message, "role");
     if (role.empty()) {
       return BadAsk{fmt::format("Missing required parameter: 'messages[{}].role'.", i), fmt::format("messages[{}].role", i)};
     }
-    const std::string text = content_text(yyjson_obj_get(message, "content"));
-    say(ask, role, 0);
-    say(ask, text, k_tokens_per_message);
+    yyjson_val* content = yyjson_obj_get(message, "content");
+    const std::string text = content_text(content);
+    say(ask, role, text);
+    show_parts(content, ask);
     if (role == "user") ask.question = text;
     after_tool = role == "tool";
+    ++i;
   }
   yyjson_val* choice = yyjson_obj_get(root, "tool_choice");
-  if (!after_tool && text_of(choice) != "none") choose_tools(yyjson_obj_get(root, "tools"), ask);
-  ask.json = text_at(yyjson_obj_get(root, "response_format"), "type").starts_with("json");
+  const ToolChoice chosen{text_of(choice) == "none", text_of(choice) == "required",
+                          text_at(yyjson_obj_get(choice, "function"), "name"),
+                          yyjson_is_false(yyjson_obj_get(root, "parallel_tool_calls"))};
+  if (!after_tool) choose_tools(chat_tools(yyjson_obj_get(root, "tools")), chosen, ask);
+  yyjson_val* format = yyjson_obj_get(root, "response_format");
+  ask.json = text_at(format, "type").starts_with("json");
+  ask.schema = json_of(yyjson_obj_get(yyjson_obj_get(format, "json_schema"), "schema"));
   ask.logprobs = yyjson_get_bool(yyjson_obj_get(root, "logprobs"));
+  ask.thinks = is_reasoner(ask.model);
+  read_stops(yyjson_obj_get(root, "stop"), ask);
   return std::nullopt;
 }
 
@@ -113,33 +65,30 @@ std::optional<BadAsk> read_completion(yyjson_val* root, Ask& ask) {
   if (!yyjson_is_str(prompt)) return BadAsk{"Missing required parameter: 'prompt'.", "prompt"};
   ask.question = text_of(prompt);
   ask.logprobs = yyjson_is_int(yyjson_obj_get(root, "logprobs"));
-  say(ask, ask.question, 0);
+  ask.thinks = is_reasoner(ask.model);
+  read_stops(yyjson_obj_get(root, "stop"), ask);
+  say(ask, ask.question);
   return std::nullopt;
 }
 
 // One input is a text or a list of token numbers, whose JSON stands for it.
-std::string input_text(yyjson_val* value) {
-  if (yyjson_is_str(value)) return std::string(text_of(value));
-  char* json = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, nullptr);
-  std::string text = json == nullptr ? std::string() : std::string(json);
-  free(json);
-  return text;
-}
+std::string input_text(yyjson_val* value) { return yyjson_is_str(value) ? std::string(text_of(value)) : json_of(value); }
 
 std::optional<BadAsk> read_embeddings(yyjson_val* root, Ask& ask) {
   yyjson_val* input = yyjson_obj_get(root, "input");
   const bool one = yyjson_is_str(input) || (yyjson_is_arr(input) && yyjson_is_num(yyjson_arr_get_first(input)));
   if (one) {
     ask.inputs.push_back(input_text(input));
-  } else if (yyjson_is_arr(input)) {
-    for (std::size_t i = 0; i < yyjson_arr_size(input) && i <= k_max_inputs; ++i) {
-      ask.inputs.push_back(input_text(yyjson_arr_get(input, i)));
+  } else {
+    yyjson_arr_iter list = yyjson_arr_iter_with(input);
+    while (yyjson_val* text = yyjson_arr_iter_next(&list)) {
+      if (ask.inputs.size() <= k_max_inputs) ask.inputs.push_back(input_text(text));
     }
   }
   if (ask.inputs.empty() || ask.inputs.size() > k_max_inputs) {
     return BadAsk{"'input' must be a text or a list of 1 to 2048 texts.", "input"};
   }
-  for (const std::string& text : ask.inputs) say(ask, text, 0);
+  for (const std::string& text : ask.inputs) say(ask, text);
   if (yyjson_val* dimensions = yyjson_obj_get(root, "dimensions"); yyjson_is_uint(dimensions)) {
     ask.dimensions = yyjson_get_uint(dimensions);
     if (*ask.dimensions == 0 || *ask.dimensions > k_max_dimensions)
@@ -149,30 +98,38 @@ std::optional<BadAsk> read_embeddings(yyjson_val* root, Ask& ask) {
   return std::nullopt;
 }
 
-void read_common(yyjson_val* root, Ask& ask) {
-  ask.model = text_at(root, "model");
-  ask.stream = yyjson_get_bool(yyjson_obj_get(root, "stream"));
+void read_common(AskKind kind, yyjson_val* root, const Aside& aside, Ask& ask) {
+  ask.model = aside.model.empty() ? text_at(root, "model") : aside.model;
+  // Ollama streams unless it is told not to.
+  yyjson_val* stream = yyjson_obj_get(root, "stream");
+  ask.stream = aside.stream || yyjson_get_bool(stream) || (kind == AskKind::ollama && !yyjson_is_false(stream));
   ask.include_usage = yyjson_get_bool(yyjson_obj_get(yyjson_obj_get(root, "stream_options"), "include_usage"));
-  for (const char* key : {"max_completion_tokens", "max_tokens"}) {
+  for (const char* key : {"max_completion_tokens", "max_output_tokens", "max_tokens"}) {
     yyjson_val* most = yyjson_obj_get(root, key);
     if (yyjson_is_uint(most) && !ask.max_tokens) ask.max_tokens = yyjson_get_uint(most);
   }
   ask.hash = stable_hash(ask.model);
 }
 
+std::optional<BadAsk> no_model(AskKind kind) {
+  const bool anthropic = kind == AskKind::messages || kind == AskKind::count_tokens;
+  return anthropic ? BadAsk{"model: Field required", "model"} : BadAsk{"you must provide a model parameter", ""};
+}
+
 }  // namespace
 
-Ask read_ask(AskKind kind, std::string_view body, std::optional<BadAsk>& problem) {
+Ask read_ask(AskKind kind, std::string_view body, const Aside& aside, std::optional<BadAsk>& problem) {
   Ask ask;
   const Json doc = parse_json(body);
   yyjson_val* root = doc == nullptr ? nullptr : yyjson_doc_get_root(doc.get());
   if (!yyjson_is_obj(root)) {
+    ask.model = aside.model;
     problem = BadAsk{"We could not parse the JSON body of your request.", ""};
     return ask;
   }
-  read_common(root, ask);
+  read_common(kind, root, aside, ask);
   if (ask.model.empty() && kind != AskKind::other) {
-    problem = BadAsk{"you must provide a model parameter", ""};
+    problem = no_model(kind);
     return ask;
   }
   switch (kind) {
@@ -185,7 +142,11 @@ Ask read_ask(AskKind kind, std::string_view body, std::optional<BadAsk>& problem
     case AskKind::embeddings:
       problem = read_embeddings(root, ask);
       break;
-    case AskKind::other:
+    case AskKind::messages:
+    case AskKind::count_tokens:
+      problem = read_messages(root, aside, kind == AskKind::count_tokens, ask);
+      break;
+    default:
       ask.question = text_at(root, "input");
       break;
   }

@@ -15,6 +15,8 @@
 #include "http/message.h"
 #include "sim/answers.h"
 #include "sim/ledger.h"
+#include "sim/memory.h"
+#include "sim/places.h"
 #include "sim/rate_limit.h"
 #include "sim/schedule.h"
 #include "sim/script.h"
@@ -30,22 +32,6 @@ struct Received {
   std::uint64_t body_size = 0;
   std::string body_sha256;
 };
-
-enum class Endpoint : unsigned char {
-  chat,
-  completion,
-  embeddings,
-  models,
-  model,
-  files,
-  transcriptions,
-  speech,
-  images,
-  moderations,
-  other,
-};
-Endpoint endpoint_of(std::string_view method, std::string_view path);
-std::string_view name(Endpoint endpoint);
 
 class Desk {
  public:
@@ -66,20 +52,35 @@ class Desk {
 
  private:
   Script answer_sim(const Received& request, std::string_view name, std::string_view query, MonoTime now);
-  Script answer_api(Endpoint endpoint, std::string_view path, const Received& request, const Ask& ask, const Fault& fault,
-                    MonoTime now, WallTime wall);
-  Script answer_endpoint(Endpoint endpoint, std::string_view path, const Received& request, const Ask& ask,
-                         const Fault& fault, const Stamp& stamp);
-  std::optional<Script> over_limit(const Ask& ask, http::Headers& headers, MonoTime now);
+  // One request on its way over the desk.
+  struct Order {
+    const Received& request;
+    std::string_view path, query;
+    Endpoint endpoint;
+    Wire wire;
+    Ask ask;
+    std::optional<BadAsk> problem;
+    std::string request_id;
+    MonoTime now;
+    WallTime wall;
+  };
+  [[nodiscard]] Ask read(const Order& order, std::optional<BadAsk>& problem) const;
+  Script answer_api(Order& order, const Fault& fault);
+  Script answer_endpoint(const Order& order, const Fault& fault, const Stamp& stamp);
+  Script spoken(Spoken spoken);
+  std::optional<Script> over_limit(const Order& order, http::Headers& headers);
+  // Looks up what the request refers to; an answer when that is not there.
+  std::optional<Script> recall(Order& order);
   [[nodiscard]] std::uint64_t in_flight() const { return static_cast<std::uint64_t>(seats_.use_count()) - 1; }
   [[nodiscard]] bool knows(std::string_view model) const;
-  void note(Endpoint endpoint, const Received& request, const Ask& ask);
+  void note(const Order& order);
   std::string fresh_id();
 
   Settings settings_;
   Rng rng_;
   Schedule schedule_;
   Ledger ledger_;
+  Memory memory_;
   std::optional<RateLimit> requests_, tokens_;
   std::optional<WindowLimit> window_;
   // Each Script that is being played holds it: how many do is how many requests are under way.

@@ -38,6 +38,7 @@ Prepared prepare(Endpoint endpoint, std::string_view model, const Settings& sett
   const Fault none;
   Ask ask;
   ask.model = model;
+  ask.thinks = is_reasoner(model);
   ask.question = "benchmark";
   ask.prompt_tokens = 500;  // what a prompt of 2 KB comes to
   Prepared prepared;

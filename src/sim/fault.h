@@ -26,7 +26,7 @@ struct Fault {
   };
   Range requests;           // counted from 1, among the requests that `path` and `model` select
   std::uint64_t every = 1;  // of those, each such one: 5 is the fifth, tenth, ...
-  std::string path;         // "chat/completions"; a leading "/" or "/v1/" does not matter
+  std::string path;         // "chat/completions", "v1beta/*"; a leading "/" or "/v1/" does not matter
   std::string model;        // exact, or a beginning followed by `*`
   std::string key;          // the credential that came, so that one of several can be refused
   double probability = 1;
@@ -37,8 +37,8 @@ struct Fault {
   bool refuse = false;           // the connection is closed at once: nobody listens
   bool garbage = false;          // what comes back is not HTTP
   bool endless_headers = false;  // header fields without end
-  std::optional<int> status;     // an error in OpenAI's shape
-  std::string code;              // its `code`, in place of the status' usual one
+  std::optional<int> status;     // an error in the wire's own shape
+  std::string code;              // its `code` (messages: `type`), in place of the status' usual one
   std::optional<Duration> retry_after;
   std::vector<std::pair<std::string, std::string>> headers;  // added to the answer, whatever it is
   bool error_in_200 = false;                                 // a 200 whose body, or first event, is an error
@@ -52,18 +52,21 @@ struct Fault {
   std::optional<Duration> stall;
   bool malformed_chunk = false;  // a chunk header that is no number
   bool error_in_stream = false;  // streams: an error event, then the end
-  bool truncate = false;         // a proper end for HTTP, but the answer's rest, its finish reason and [DONE] are missing
+  bool truncate = false;         // a proper end for HTTP, but the answer's rest, its finish reason and end mark are missing
   bool half_utf8 = false;        // the first bytes of a character whose rest never comes
 
   // What is odd about the answer.
-  bool no_done = false;
+  bool no_done = false;  // no [DONE], message_stop, response.completed
   bool no_finish_reason = false;
-  std::string finish_reason;  // in place of the right one
-  bool empty = false;         // no text
-  bool refusal = false;       // the text stands in `refusal`
+  std::string finish_reason;   // in place of the right one; OpenAI's words are translated, others stand as they are
+  bool empty = false;          // no text
+  bool refusal = false;        // the text stands in `refusal`; messages: the stop reason
+  bool unknown_event = false;  // streams: after `after` tokens an event, and first of all a part, of a type nobody knows
+  bool bad_arguments = false;  // half of a tool call's arguments is missing, so they are no JSON
+  bool out_of_order = false;   // streams: the first token comes before the event that opens what it belongs to
   bool no_usage = false;
   bool crlf = false;         // streams: CRLF in place of LF
-  bool event_lines = false;  // streams: an `event:` line in each event
+  bool event_lines = false;  // streams: an `event:` line in each event, also where the wire has none
   bool comments = false;     // streams: ": keepalive" before each event
   bool early_head = false;   // the head comes at once, before the wait for the first token
 

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "http/server.h"
+#include "sim/errors.h"
 #include "sim/fault_stream.h"
 #include "sim/session.h"
-#include "sim/wire.h"
 
 namespace outrigger::sim_provider {
 namespace {

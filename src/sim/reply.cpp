@@ -5,6 +5,7 @@
 
 #include "sim/json.h"
 #include "sim/prose.h"
+#include "sim/schema.h"
 
 namespace outrigger::sim_provider {
 namespace {
@@ -28,10 +29,29 @@ std::vector<std::string> pieces(std::string_view text) {
   return {views.begin(), views.end()};
 }
 
+std::string json_answer(const Ask& ask, const std::string& text) {
+  if (ask.schema.empty()) return "{\"answer\": " + quoted(text) + "}";
+  const Json schema = parse_json(ask.schema);
+  return example_of(schema == nullptr ? nullptr : yyjson_doc_get_root(schema.get()), text);
+}
+
+// Ends the text before the first of the stop sequences.
+void stop_at(Reply& reply, const Ask& ask, std::string& text) {
+  std::size_t end = text.size();
+  for (const std::string& stop : ask.stops) {
+    const std::size_t at = text.find(stop);
+    if (at >= end) continue;
+    end = at;
+    reply.stop_sequence = stop;
+  }
+  text.resize(end);
+}
+
 void cut_to(Reply& reply, const Ask& ask) {
   if (!ask.max_tokens || reply.tokens.size() <= *ask.max_tokens) return;
   reply.tokens.resize(*ask.max_tokens);
   reply.finish_reason = "length";
+  reply.stop_sequence.clear();
 }
 
 std::ptrdiff_t offset(std::uint64_t after, const std::vector<std::string>& tokens) {
@@ -46,18 +66,25 @@ std::string Reply::thought() const { return std::accumulate(thoughts.begin(), th
 Reply compose(const Ask& ask, const Settings& settings, const Fault& fault) {
   Reply reply;
   reply.prompt_tokens = ask.prompt_tokens;
-  if (ask.model.find("reason") != std::string::npos) reply.thoughts = pieces(derived_thought(ask.question));
+  reply.cache_written = ask.cache_written;
+  reply.cache_read = ask.cache_read;
+  reply.novelty = fault.unknown_event;
+  if (ask.thinks) reply.thoughts = pieces(derived_thought(ask.question));
   if (fault.refusal) {
     reply.refusal = true;
     reply.tokens = pieces("I cannot help with that.");
   } else if (!ask.calls.empty()) {
     reply.calls = ask.calls;
     reply.finish_reason = "tool_calls";
-  } else if (ask.json) {
-    reply.tokens = pieces("{\"answer\": " + quoted(spoken(ask, settings)) + "}");
-    cut_to(reply, ask);
+    // Half of an object's text is never JSON.
+    for (ToolCall& call : reply.calls) {
+      if (fault.bad_arguments) call.arguments = shortened(call.arguments, call.arguments.size() / 2);
+    }
   } else {
-    reply.tokens = pieces(spoken(ask, settings));
+    std::string text = spoken(ask, settings);
+    if (ask.json) text = json_answer(ask, text);
+    stop_at(reply, ask, text);
+    reply.tokens = pieces(text);
     cut_to(reply, ask);
   }
   // The first two of the three bytes of U+4F60.

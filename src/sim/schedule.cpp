@@ -22,7 +22,7 @@ const Fault* Schedule::match(const Subject& subject, MonoTime now, Rng& rng) {
   const Fault* found = nullptr;
   for (Entry& entry : entries_) {
     const Fault& fault = entry.fault;
-    if (!fault.path.empty() && endpoint_name(fault.path) != endpoint) continue;
+    if (!model_fits(endpoint_name(fault.path), endpoint)) continue;
     if (!model_fits(fault.model, subject.model)) continue;
     if (!fault.key.empty() && fault.key != subject.key) continue;
     ++entry.seen;

@@ -96,13 +96,15 @@ class Events {
 
   // `delta` is the delta object of a chat, or the text member of a completion.
   void add(std::string_view delta, std::string_view logprobs, const std::string& finish_reason, bool token) {
-    events_.push_back({fmt::format(R"({}"choices":[{{"index":0,{}{},"logprobs":{},"finish_reason":{}}}]{})", head_,
+    events_.push_back({{},
+                       fmt::format(R"({}"choices":[{{"index":0,{}{},"logprobs":{},"finish_reason":{}}}]{})", head_,
                                    form_.chat ? "\"delta\":" : "\"text\":", delta, logprobs, or_null(finish_reason), tail_),
                        token});
   }
   void add_usage(const Reply& reply) {
-    events_.push_back({fmt::format(R"({}"choices":[],"usage":{}}})", head_, usage_json(reply)), false});
+    events_.push_back({{}, fmt::format(R"({}"choices":[],"usage":{}}})", head_, usage_json(reply))});
   }
+  void mark_opening() { events_.back().opens = true; }
   std::vector<StreamEvent> take() { return std::move(events_); }
 
  private:
@@ -116,6 +118,7 @@ void add_call(Events& events, const ToolCall& call, std::size_t index, const Sta
       fmt::format(R"({{"tool_calls":[{{"index":{},"id":"{}","type":"function","function":{{"name":{},"arguments":""}}}}]}})",
                   index, call_id(stamp, index), quoted(call.name)),
       "null", {}, true);
+  events.mark_opening();
   for (const std::string_view piece : tokens_of(call.arguments)) {
     events.add(fmt::format(R"({{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})", index, quoted(piece)),
                "null", {}, true);
@@ -143,6 +146,7 @@ std::vector<StreamEvent> stream_events(const Reply& reply, const Form& form, con
     events.add(reply.calls.empty() ? R"({"role":"assistant","content":"","refusal":null})"
                                    : R"({"role":"assistant","content":null,"refusal":null})",
                "null", {}, false);
+    events.mark_opening();
   }
   for (const std::string& token : reply.thoughts) {
     if (form.chat) events.add("{\"reasoning_content\":" + quoted(token) + "}", "null", {}, true);
@@ -156,11 +160,6 @@ std::vector<StreamEvent> stream_events(const Reply& reply, const Form& form, con
   if (!reply.finish_reason.empty()) events.add(form.chat ? "{}" : "\"\"", "null", reply.finish_reason, false);
   if (form.usage) events.add_usage(reply);
   return events.take();
-}
-
-std::string error_body(std::string_view message, std::string_view type, std::string_view param, std::string_view code) {
-  return fmt::format(R"({{"error":{{"message":{},"type":"{}","param":{},"code":{}}}}})", quoted(message), type,
-                     or_null(std::string(param)), or_null(std::string(code)));
 }
 
 }  // namespace outrigger::sim_provider

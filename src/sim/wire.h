@@ -1,4 +1,4 @@
-// The OpenAI wire forms of a Reply: one JSON body, or the JSON texts of a stream's events. Pure.
+// The chat completions' and completions' forms of a Reply: one JSON body, or the JSON texts of a stream's events. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,13 +6,14 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/events.h"
 #include "sim/reply.h"
 
 namespace outrigger::sim_provider {
 
 // What is fresh in every answer.
 struct Stamp {
-  std::string id;  // the part after "chatcmpl-" or "cmpl-"; tool calls take theirs from it
+  std::string id;  // the part after "chatcmpl-", "msg_", ...; tool calls take theirs from it
   std::int64_t created = 0;
 };
 
@@ -26,13 +27,6 @@ struct Form {
 std::string blocking_body(const Reply& reply, const Form& form, const Stamp& stamp);
 
 // One event each, in order: opening, thoughts, text or calls, finish, usage (when form.usage). Without [DONE].
-struct StreamEvent {
-  std::string json;
-  bool token = false;  // costs the pace between two tokens
-};
 std::vector<StreamEvent> stream_events(const Reply& reply, const Form& form, const Stamp& stamp);
-
-// OpenAI's error object.
-std::string error_body(std::string_view message, std::string_view type, std::string_view param, std::string_view code);
 
 }  // namespace outrigger::sim_provider

@@ -6,11 +6,6 @@
 namespace outrigger::sim_provider {
 namespace {
 
-// Answers at once, so that only the fault takes time.
-std::string quick(std::string_view fault) {
-  return "first_token = \"0s\"\nbetween_tokens = \"0s\"\n[[fault]]\n" + std::string(fault);
-}
-
 std::string post(std::string_view body) {
   return "POST /v1/chat/completions HTTP/1.1\r\nHost: shop\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
          std::string(body);

@@ -52,6 +52,29 @@ struct Heard final : http::CallHandler {
     return found;
   }
 
+  // The same where every event has an `event:` line: the line's word, and the payload.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> named_events() const {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (std::size_t at = 0; at < body.size();) {
+      const std::size_t end = body.find("\n\n", at), line = body.find('\n', at);
+      REQUIRE(end != std::string::npos);
+      REQUIRE(body.compare(at, 7, "event: ") == 0);
+      REQUIRE(body.compare(line + 1, 6, "data: ") == 0);
+      found.emplace_back(body.substr(at + 7, line - at - 7), body.substr(line + 7, end - line - 7));
+      at = end + 2;
+    }
+    return found;
+  }
+  // Their words, one run of equal ones counted as one: "a b c".
+  [[nodiscard]] std::string event_names() const {
+    std::string names, last;
+    for (const auto& [name, data] : named_events()) {
+      if (name != last) names += (names.empty() ? "" : " ") + name;
+      last = name;
+    }
+    return names;
+  }
+
   io::Loop& loop;
   MonoTime asked_at;
   std::optional<http::ResponseHead> head;
@@ -92,6 +115,11 @@ struct Shop {
     return heard;
   }
   std::unique_ptr<Heard> chat(std::string_view body) { return ask("POST", "/v1/chat/completions", body); }
+
+  // Anthropic's messages.
+  std::unique_ptr<Heard> message(std::string_view body) {
+    return ask("POST", "/v1/messages", body, {{"anthropic-version", "2023-06-01"}});
+  }
 
   // Everything that comes back for these bytes, until the other side closes or nothing happens any more.
   std::string raw(std::string_view bytes, bool* broken = nullptr) {
@@ -134,6 +162,18 @@ inline std::string text_in(std::string_view json, std::string_view path) {
 inline std::uint64_t number_in(std::string_view json, std::string_view path) {
   const Json doc = parse_json(json);
   return yyjson_get_uint(at(doc, path));
+}
+
+// What all the events say at this path, joined.
+inline std::string joined(const Heard& heard, std::string_view path) {
+  std::string text;
+  for (const auto& [name, data] : heard.named_events()) text += text_in(data, path);
+  return text;
+}
+
+// Answers at once, so that only the fault takes time.
+inline std::string quick(std::string_view fault) {
+  return "first_token = \"0s\"\nbetween_tokens = \"0s\"\n[[fault]]\n" + std::string(fault);
 }
 
 // The text of a chat stream.
