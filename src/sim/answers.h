@@ -28,6 +28,13 @@ Spoken answer_text(const Ask& ask, bool chat, const Settings& settings, const Fa
 Spoken answer_messages(const Ask& ask, const Settings& settings, const Fault& fault, const Stamp& stamp);
 Script answer_token_count(const Ask& ask, const Settings& settings, const Fault& fault);
 
+// OpenAI's responses.
+Spoken answer_response(const Ask& ask, const Settings& settings, const Fault& fault, const Stamp& stamp);
+
+Spoken answer_rerank(const Ask& ask, Wire wire, const Settings& settings, const Fault& fault, const Stamp& stamp);
+Spoken answer_gemini(const Ask& ask, const Settings& settings, const Fault& fault, const Stamp& stamp);
+Spoken answer_ollama(const Ask& ask, const Settings& settings, const Fault& fault, const Stamp& stamp);
+
 Script answer_embeddings(const Ask& ask, const Settings& settings, const Fault& fault);
 Script answer_models(const Settings& settings, std::int64_t created);
 Script answer_model(std::string_view model, std::int64_t created);

@@ -146,7 +146,19 @@ Ask read_ask(AskKind kind, std::string_view body, const Aside& aside, std::optio
     case AskKind::count_tokens:
       problem = read_messages(root, aside, kind == AskKind::count_tokens, ask);
       break;
-    default:
+    case AskKind::responses:
+      problem = read_responses(root, ask);
+      break;
+    case AskKind::rerank:
+      problem = read_rerank(root, ask);
+      break;
+    case AskKind::gemini:
+      problem = read_gemini(root, ask);
+      break;
+    case AskKind::ollama:
+      problem = read_ollama(root, ask);
+      break;
+    case AskKind::other:
       ask.question = text_at(root, "input");
       break;
   }

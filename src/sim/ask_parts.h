@@ -43,6 +43,10 @@ void read_stops(yyjson_val* stops, Ask& ask);
 
 // One per wire; `root` is an object, model and stream have been read.
 std::optional<BadAsk> read_messages(yyjson_val* root, const Aside& aside, bool counting, Ask& ask);
+std::optional<BadAsk> read_responses(yyjson_val* root, Ask& ask);
+std::optional<BadAsk> read_rerank(yyjson_val* root, Ask& ask);
+std::optional<BadAsk> read_gemini(yyjson_val* root, Ask& ask);
+std::optional<BadAsk> read_ollama(yyjson_val* root, Ask& ask);
 
 // Chat completions' tools: {"type":"function","function":{"name","parameters"}}; Ollama has the same.
 std::vector<Tool> chat_tools(yyjson_val* tools);

@@ -211,6 +211,7 @@ std::optional<Script> Desk::recall(Order& order) {
   }
   ask.hash ^= said->hash;
   ask.prompt_tokens += said->tokens;
+  if (ask.question.empty()) ask.question = said->question;
   return std::nullopt;
 }
 
@@ -261,6 +262,21 @@ Script Desk::answer_endpoint(const Order& order, const Fault& fault, const Stamp
       return spoken(answer_messages(ask, settings_, fault, stamp));
     case Endpoint::count_tokens:
       return answer_token_count(ask, settings_, fault);
+    case Endpoint::responses: {
+      Spoken answer = answer_response(ask, settings_, fault, stamp);
+      if (ask.store) {
+        memory_.keep("resp_" + stamp.id, {ask.hash, answer.prompt_tokens + answer.completion_tokens, ask.question});
+      }
+      return spoken(std::move(answer));
+    }
+    case Endpoint::rerank:
+    case Endpoint::rerank_v2:
+      return spoken(answer_rerank(ask, order.wire, settings_, fault, stamp));
+    case Endpoint::gemini:
+    case Endpoint::gemini_stream:
+      return spoken(answer_gemini(ask, settings_, fault, stamp));
+    case Endpoint::ollama:
+      return spoken(answer_ollama(ask, settings_, fault, stamp));
     case Endpoint::embeddings:
       ledger_.prompt_tokens += ask.prompt_tokens;
       return answer_embeddings(ask, settings_, fault);
@@ -283,7 +299,7 @@ Script Desk::answer_endpoint(const Order& order, const Fault& fault, const Stamp
       return answer_image(settings_, fault, stamp.created);
     case Endpoint::moderations:
       return answer_moderation(ask, stamp);
-    default:
+    case Endpoint::other:
       break;
   }
   return answer_error(order.wire, {404}, order.request_id);

@@ -32,6 +32,18 @@ std::string counts_json(const Counts& counts) {
   return text + "}";
 }
 
+// Gemini's clients may send their key in the query.
+std::string without_key(std::string_view target) {
+  std::string shown(target);
+  for (const std::string_view mark : {"?key=", "&key="}) {
+    const std::size_t at = shown.find(mark);
+    if (at == std::string::npos) continue;
+    const std::size_t from = at + mark.size();
+    shown.replace(from, std::min(shown.find('&', from), shown.size()) - from, "(set)");
+  }
+  return shown;
+}
+
 // Text where it is text, base64 where it is not.
 std::string body_json(const Seen& seen) {
   if (!seen.body_kept) return {};
@@ -79,7 +91,7 @@ std::string Ledger::json() const {
 }
 
 std::string_view credential_of(const http::Headers& headers) {
-  for (const std::string_view name : {"authorization", "x-api-key", "api-key"}) {
+  for (const std::string_view name : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
     std::string_view value = headers.get(name).value_or("");
     if (value.size() > 7 && http::equal_ignoring_case(value.substr(0, 7), "bearer ")) value.remove_prefix(7);
     if (!value.empty()) return value;
@@ -90,7 +102,7 @@ std::string_view credential_of(const http::Headers& headers) {
 Seen seen_head(const http::RequestHead& head) {
   Seen seen;
   seen.method = head.method;
-  seen.target = head.target;
+  seen.target = without_key(head.target);
   for (std::size_t i = 0; i < head.headers.size(); ++i) {
     std::string name = lower(head.headers[i].name);
     const bool secret = std::ranges::find(k_credentials, name) != k_credentials.end();

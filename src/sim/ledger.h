@@ -51,7 +51,7 @@ struct Ledger {
 
 // A request without its body.
 Seen seen_head(const http::RequestHead& head);
-// The credential that came, without "Bearer ": Authorization, x-api-key, api-key. Empty: none.
+// The credential that came, without "Bearer ": Authorization, x-api-key, api-key, x-goog-api-key. Empty: none.
 std::string_view credential_of(const http::Headers& headers);
 
 }  // namespace outrigger::sim_provider

@@ -17,9 +17,10 @@ class Memory {
   struct Said {
     std::uint64_t hash = 0;
     std::uint64_t tokens = 0;
+    std::string question;
   };
 
-  void keep(std::string id, Said said) { put(responses_, order_, std::move(id), said); }
+  void keep(std::string id, Said said) { put(responses_, order_, std::move(id), std::move(said)); }
   // Null: no such response, or it is too long ago.
   [[nodiscard]] const Said* find(std::string_view id) const {
     const auto found = responses_.find(id);
@@ -39,7 +40,7 @@ class Memory {
   template <class Map, class Order, class Key, class Value>
   static void put(Map& map, Order& order, Key key, Value value) {
     order.push_back(key);
-    map.insert_or_assign(std::move(key), value);
+    map.insert_or_assign(std::move(key), std::move(value));
     if (order.size() <= k_most) return;
     map.erase(order.front());
     order.pop_front();

@@ -20,6 +20,10 @@ constexpr std::array k_places{
     Place{"embeddings", "POST", Endpoint::embeddings, AskKind::embeddings, true},
     Place{"messages", "POST", Endpoint::messages, AskKind::messages, true},
     Place{"messages/count_tokens", "POST", Endpoint::count_tokens, AskKind::count_tokens, true},
+    Place{"responses", "POST", Endpoint::responses, AskKind::responses, true},
+    Place{"rerank", "POST", Endpoint::rerank, AskKind::rerank, true},
+    Place{"v2/rerank", "POST", Endpoint::rerank_v2, AskKind::rerank, true},
+    Place{"api/chat", "POST", Endpoint::ollama, AskKind::ollama, true},
     Place{"models", "GET", Endpoint::models},
     Place{"files", "POST", Endpoint::files},
     Place{"audio/transcriptions", "POST", Endpoint::transcriptions},
@@ -39,6 +43,9 @@ struct Pattern {
 constexpr std::array k_patterns{
     Pattern{"azure/chat/completions", "POST", "openai/deployments/", "/chat/completions", Endpoint::azure_chat,
             AskKind::chat},
+    Pattern{"gemini/generateContent", "POST", "v1beta/models/", ":generateContent", Endpoint::gemini, AskKind::gemini},
+    Pattern{"gemini/streamGenerateContent", "POST", "v1beta/models/", ":streamGenerateContent", Endpoint::gemini_stream,
+            AskKind::gemini},
     Pattern{"models/{id}", "GET", "models/", "", Endpoint::model},
 };
 
