@@ -1,8 +1,6 @@
 // Wires that a proxy only passes on: Gemini's generateContent and Ollama's chat. Minimal, but true to their shape.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
 #include <utility>
 
 #include "sim/answers.h"
@@ -25,11 +23,6 @@ std::string gemini_reason(const Reply& reply) {
   if (reply.refusal || reply.finish_reason == "content_filter") return "SAFETY";
   if (reply.finish_reason == "length") return "MAX_TOKENS";
   return reply.finish_reason == "stop" || reply.finish_reason == "tool_calls" ? "STOP" : reply.finish_reason;
-}
-
-// Ollama's "created_at".
-std::string time_text(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S.000000Z}", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
 }  // namespace
@@ -72,8 +65,8 @@ Spoken answer_ollama(const Ask& ask, const Settings& settings, const Fault& faul
   if (!calls.empty()) calls = ",\"tool_calls\":[" + calls + "]";
   const auto line = [&](std::string_view text, std::string_view more, bool done) {
     std::string json =
-        fmt::format(R"({{"model":{},"created_at":"{}","message":{{"role":"assistant","content":{}{}}},"done":{})",
-                    quoted(ask.model), time_text(stamp.created), quoted(text), more, done);
+        fmt::format(R"({{"model":{},"created_at":"{}.000000Z","message":{{"role":"assistant","content":{}{}}},"done":{})",
+                    quoted(ask.model), utc_text(stamp.created), quoted(text), more, done);
     if (done && !reply.finish_reason.empty()) {
       json += ",\"done_reason\":" + quoted(reply.finish_reason == "tool_calls" ? "stop" : reply.finish_reason);
     }

@@ -11,6 +11,7 @@ namespace outrigger::sim_provider {
 namespace {
 
 constexpr std::uint64_t k_min_budget = 1024;
+constexpr std::size_t k_max_calls = 1000;  // of one message; they are looked up one by one
 
 constexpr std::array<std::string_view, 16> k_blocks{
     "text",
@@ -118,6 +119,7 @@ class Conversation {
       if (role != "assistant") return bad("`tool_use` blocks can only be in `assistant` messages", where);
       if (!yyjson_is_obj(yyjson_obj_get(block, "input"))) return bad("Input should be an object", where + ".tool_use.input");
       calls_.push_back(text_at(block, "id"));
+      if (calls_.size() > k_max_calls) return bad("too many `tool_use` blocks", where);
     } else if (type == "tool_result") {
       return read_result(block, where);
     }

@@ -11,6 +11,7 @@ namespace outrigger::sim_provider {
 namespace {
 
 constexpr std::uint64_t k_min_output_tokens = 16;
+constexpr std::size_t k_max_open = 1000;  // calls without an output at once; they are looked up one by one
 
 // Members that the response object repeats, with what stands there when the request has none.
 constexpr std::array k_echoed{
@@ -59,6 +60,7 @@ class Conversation {
       // Parallel calls, and those after a text, are one message of the assistant.
       if (!assistant_) say(ask_, "assistant", "");
       open_.emplace_back(text_at(item, "call_id"));
+      if (open_.size() > k_max_open) return BadAsk{"Too many function calls without an output.", "input"};
     } else if (type == "function_call_output") {
       problem = result(item);
     } else if (std::ranges::find(k_silent, type) == k_silent.end()) {

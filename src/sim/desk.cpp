@@ -1,10 +1,8 @@
 #include "sim/desk.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "core/base64.h"
@@ -39,7 +37,7 @@ void add_limit(http::Headers& headers, Wire wire, std::string_view what, const R
   set("remaining", fmt::to_string(verdict.remaining));
   if (wire == Wire::anthropic) {
     const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(verdict.reset).count();
-    set("reset", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds(wall) + seconds))));
+    set("reset", utc_text(unix_seconds(wall) + seconds) + "Z");
   } else {
     set("reset", wait_text(verdict.reset));
   }

@@ -70,14 +70,14 @@ std::string problem_body(Wire wire, const Problem& problem, std::string_view req
     case Wire::responses:
       break;
     case Wire::anthropic:
-      return anthropic_body(problem.code.empty() ? words.anthropic : problem.code, message, request_id);
+      return anthropic_body(problem.type.empty() ? words.anthropic : problem.type, message, request_id);
     case Wire::jina:
       return fmt::format(R"({{"detail":{}}})", quoted(message));
     case Wire::cohere:
       return fmt::format(R"({{"id":{},"message":{}}})", quoted(request_id), quoted(message));
     case Wire::gemini:
       return fmt::format(R"({{"error":{{"code":{},"message":{},"status":{}}}}})", problem.status, quoted(message),
-                         quoted(problem.code.empty() ? words.google : problem.code));
+                         quoted(problem.type.empty() ? words.google : problem.type));
     case Wire::ollama:
       return fmt::format(R"({{"error":{}}})", quoted(message));
   }

@@ -11,7 +11,9 @@ namespace outrigger::sim_provider {
 
 struct Problem {
   int status = 400;
-  std::string message = {}, param = {}, code = {};  // empty: the status' usual words; null; the status' usual code
+  std::string message = {};           // empty: the status' usual words
+  std::string param = {}, code = {};  // OpenAI's; empty: null, and the status' usual one
+  std::string type = {};              // the other wires' (messages: error.type, Gemini: error.status); empty: the usual one
 };
 
 // The body of an error. `request_id`: Anthropic's stands in the body, too.

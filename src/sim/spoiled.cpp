@@ -54,7 +54,7 @@ std::optional<Script> answer_instead(const Fault& fault, Wire wire, const Ask& a
     return script;
   }
   if (fault.status) {
-    Script script = answer_error(wire, Problem{*fault.status, {}, {}, fault.code}, request_id);
+    Script script = answer_error(wire, Problem{*fault.status, {}, {}, fault.code, fault.code}, request_id);
     script.wait = wait;
     return script;
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -126,6 +127,16 @@ void add_call(Events& events, const ToolCall& call, std::size_t index, const Sta
 }
 
 }  // namespace
+
+std::string utc_text(std::int64_t seconds) {
+  const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count());
+}
 
 std::string blocking_body(const Reply& reply, const Form& form, const Stamp& stamp) {
   const std::string logprobs = logprobs_of(reply.tokens, form);

@@ -17,6 +17,9 @@ struct Stamp {
   std::int64_t created = 0;
 };
 
+// "2026-01-31T12:00:00", UTC, of Unix seconds.
+std::string utc_text(std::int64_t seconds);
+
 struct Form {
   bool chat = true;  // or the older completions
   bool logprobs = false;

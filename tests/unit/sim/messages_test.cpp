@@ -1,6 +1,7 @@
 // Anthropic's messages: shapes, tools, thoughts, what is refused, and what each fault does there.
 #include <algorithm>
 
+#include "sim/wire.h"
 #include "unit/sim/shop.h"
 
 namespace outrigger::sim_provider {
@@ -313,7 +314,7 @@ TEST_CASE("keys, models and limits hold for messages as they do for chats") {
   CHECK(one->header("anthropic-ratelimit-tokens-limit") == "100000");
   const std::string reset = one->header("anthropic-ratelimit-requests-reset");
   REQUIRE(reset.size() == 20);
-  CHECK(reset[10] == 'T');
+  CHECK(reset.substr(0, 14) == utc_text(unix_seconds(limited.world.loop.wall_now())).substr(0, 14));
   CHECK(reset.back() == 'Z');
   CHECK(one->header("x-ratelimit-limit-requests").empty());
   (void)limited.message(body_of(k_user));
@@ -322,6 +323,18 @@ TEST_CASE("keys, models and limits hold for messages as they do for chats") {
   CHECK(refused->status() == 429);
   CHECK(text_in(refused->body, "error.type") == "rate_limit_error");
   CHECK(refused->header("retry-after") == "1");
+}
+
+TEST_CASE("too many requests at once are told in Anthropic's words") {
+  Shop shop("concurrency = 1");
+  const auto first = sim::dial(shop.world, shop.address);
+  const std::string body = body_of(k_user);
+  first->send("POST /v1/messages HTTP/1.1\r\nHost: s\r\nanthropic-version: 2023-06-01\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body);
+  shop.world.loop.run_for(10ms);
+  const auto refused = shop.message(body);
+  CHECK(refused->status() == 429);
+  CHECK(text_in(refused->body, "error.type") == "rate_limit_error");
 }
 
 TEST_CASE("faults mean on messages what they mean on chats") {

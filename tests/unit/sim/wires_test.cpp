@@ -3,6 +3,7 @@
 
 #include "sim/hash.h"
 #include "sim/places.h"
+#include "sim/wire.h"
 #include "unit/sim/shop.h"
 
 namespace outrigger::sim_provider {
@@ -155,6 +156,12 @@ TEST_CASE("the same question has the same answer on every wire") {
       "POST", "/api/chat",
       R"({"model":"m","stream":false,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Why?"}]})");
   CHECK(text_in(ollama->body, "message.content") == chat);
+}
+
+TEST_CASE("times are told in UTC") {
+  CHECK(utc_text(0) == "1970-01-01T00:00:00");
+  CHECK(utc_text(951'782'399) == "2000-02-28T23:59:59");
+  CHECK(utc_text(951'782'400) == "2000-02-29T00:00:00");
 }
 
 TEST_CASE("each endpoint has its name and its owner's errors") {
