@@ -185,9 +185,17 @@ class BlockingHearer final : public Hearer {
 class StreamHearer final : public Hearer {
  public:
   void feed(std::string_view data, Speaker& to) override {
+    if (!begun_) {
+      // A body that is no stream, whatever its content type said.
+      const std::size_t first = data.find_first_not_of(" \t\r\n");
+      begun_ = first != std::string_view::npos;
+      if (begun_ && data[first] == '{') blocking_ = std::make_unique<BlockingHearer>();
+    }
+    if (blocking_) return blocking_->feed(data, to);
     while (const std::optional<SseEvent> event = splitter_.next(data)) take(*event, to);
   }
   void finish(Speaker& to) override {
+    if (blocking_) return blocking_->finish(to);
     if (const std::optional<SseEvent> last = splitter_.rest()) {
       // The end of what broke off in the middle is no event.
       if (last->data == "[DONE]" || JsonDoc::read(last->data).root() != nullptr) {
@@ -199,7 +207,7 @@ class StreamHearer final : public Hearer {
     // Several vendors never send the mark: then a finish reason is the end.
     hearer_.end(to);
   }
-  [[nodiscard]] std::uint64_t skipped() const override { return hearer_.skipped(); }
+  [[nodiscard]] std::uint64_t skipped() const override { return blocking_ ? blocking_->skipped() : hearer_.skipped(); }
 
  private:
   void take(const SseEvent& event, Speaker& to) {
@@ -217,6 +225,8 @@ class StreamHearer final : public Hearer {
   SseSplitter splitter_;
   Chunk chunk_;
   ChunkHearer hearer_;
+  std::unique_ptr<BlockingHearer> blocking_;
+  bool begun_ = false;  // a byte that is not blank has come
   bool done_ = false;
 };
 

@@ -256,9 +256,10 @@ TEST_CASE("what is said is read as an answer fit for storing, in both forms") {
     speaker->text("a");
     speaker->text("b\n");
     speaker->call(0, "x", "f");
+    speaker->arguments(0, "{\"k\"");
+    speaker->arguments(0, ":1}");
     speaker->call(1, "y", "g");
     speaker->arguments(1, "{}");
-    speaker->arguments(0, "{\"k\":1}");
     speaker->usage({.input = 5, .output = 3, .cached = 1});
     speaker->finish(Finish::tool_calls, {});
     speaker->end();
