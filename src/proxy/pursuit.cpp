@@ -281,7 +281,7 @@ void Pursuit::run(std::size_t index, Permit permit) {
   order.limits.total = time_for_try();
   order.request = request_for(link, permit.key(), steps_[index].body);
   order.endpoint = order_.endpoint;
-  order.wire = link.destination.wire;
+  order.wire = link.destination.is_translated() ? link.destination.wire : order_.endpoint;
   order.include_usage = order_.include_usage;
   order.hold_max = order_.hold_max;
   order.permit.emplace(std::move(permit));

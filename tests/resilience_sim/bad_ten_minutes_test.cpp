@@ -55,6 +55,27 @@ timeout = { first_token = "1s" }
 [cache]
 )";
 
+// Anthropic's wire first, OpenAI's after it.
+constexpr std::string_view k_two_wires = R"([[upstream]]
+name = "primary"
+url = "http://primary:9000"
+dialect = "anthropic"
+[[upstream]]
+name = "first"
+url = "http://first:9000/v1"
+keys = ["k1"]
+[[upstream]]
+name = "second"
+url = "http://second:9000/v1"
+keys = ["k2"]
+[[model]]
+name = "*"
+target = "primary"
+fallback = ["first:other", "second:another"]
+timeout = { first_token = "1s" }
+[cache]
+)";
+
 // What is asked: three of ten ask what nobody has asked, the others something popular (Zipf's law).
 class Questions {
  public:
@@ -81,14 +102,19 @@ struct Played {
   std::string unrest;
 };
 
-Played play(std::uint64_t seed, bool with_cache) {
-  Bench bench(seed, fmt::format("{}mode = \"{}\"\n", k_config, with_cache ? "on" : "off"));
+// `anthropic`: everybody asks on Anthropic's wire, and only the primary speaks it.
+Played play(std::uint64_t seed, bool with_cache, bool anthropic = false) {
+  Bench bench(seed, fmt::format("{}mode = \"{}\"\n", anthropic ? k_two_wires : k_config, with_cache ? "on" : "off"));
   const std::vector<ProviderPlan> plans = providers();
   Provider primary(bench.world, "primary", plans[0]);
   Provider first(bench.world, "first", plans[1]);
   Provider second(bench.world, "second", plans[2]);
   Visitors visitors(bench.world, Bench::door(), bench.world.rng.fork());
-  visitors.come(k_span, k_most, offered, Questions());
+  visitors.come(k_span, k_most, offered, [anthropic, questions = Questions()](Rng& rng) mutable {
+    Ask ask = questions(rng);
+    ask.messages = anthropic;
+    return ask;
+  });
   const bool all = visitors.run(k_span + 400s);
   CHECK(all);
   CHECK(visitors.complaints().empty());
@@ -123,6 +149,8 @@ TEST_CASE("the bad ten minutes: everybody is answered") {
     proxied.add(played.figures);
     CHECK(played.unrest == "");
   }
+  const Played translated = play(seeds().front(), false, true);
+  CHECK(translated.unrest == "");
   // Once will do: it is the same but for the load.
   const Played with_cache = play(seeds().back(), true);
   cached.add(with_cache.figures);
@@ -130,13 +158,17 @@ TEST_CASE("the bad ten minutes: everybody is answered") {
   std::cout << "The bad ten minutes\n"
             << table_head() << table_line("no proxy", none) << table_line("SDK with two retries", sdk)
             << table_line("blind chain, 30 s", chain) << table_line("Outrigger", proxied)
-            << table_line("Outrigger with the cache", cached) << std::flush;
+            << table_line("Outrigger, two wires", translated.figures) << table_line("Outrigger with the cache", cached)
+            << std::flush;
   // That the scenario is the one that is meant.
   CHECK(none.success() > 0.61);
   CHECK(none.success() < 0.62);
   CHECK(proxied.success() >= 0.99999);
   CHECK(proxied.calls_per_sent() <= 1.06);
   CHECK(proxied.percentile(0.99) <= 1.5);
+  CHECK(translated.figures.success() >= 0.99999);
+  CHECK(translated.figures.calls_per_sent() <= 1.06);
+  CHECK(translated.figures.percentile(0.99) <= 1.5);
   CHECK(cached.success() >= 0.99999);
   CHECK(cached.calls_per_sent() <= 1.06);
   CHECK(cached.percentile(0.99) <= 1.5);

@@ -41,6 +41,39 @@ std::string error_body(Fate fate) {
   return fmt::format("{{\"error\":{{\"message\":\"no\",\"type\":\"{0}\",\"code\":\"{0}\"}}}}", type);
 }
 
+// The same on Anthropic's wire.
+namespace messages {
+
+std::string event(std::string_view type, std::string_view rest) {
+  return fmt::format("event: {0}\ndata: {{\"type\":\"{0}\"{1}}}\n\n", type, rest);
+}
+std::string start() {
+  return event("message_start",
+               R"(,"message":{"id":"msg","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,)"
+               R"("usage":{"input_tokens":7,"output_tokens":1}})") +
+         event("content_block_start", R"(,"index":0,"content_block":{"type":"text","text":""})");
+}
+std::string token(std::string_view text) {
+  return event("content_block_delta", fmt::format(R"(,"index":0,"delta":{{"type":"text_delta","text":"{}"}})", text));
+}
+std::string stop() {
+  return event("content_block_stop", R"(,"index":0)") +
+         event("message_delta", R"(,"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":3})") +
+         event("message_stop", "");
+}
+std::string blocking_answer(std::string_view question) {
+  return fmt::format(
+      R"({{"id":"msg","type":"message","role":"assistant","model":"m","content":[{{"type":"text","text":"{}"}}],)"
+      R"("stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":7,"output_tokens":3}}}})",
+      answer_to(question));
+}
+std::string error_body(Fate fate) {
+  const std::string_view type = fate == Fate::rejected ? "rate_limit_error" : "overloaded_error";
+  return fmt::format(R"({{"type":"error","error":{{"type":"{}","message":"no"}}}})", type);
+}
+
+}  // namespace messages
+
 }  // namespace
 
 std::string answer_to(std::string_view question) { return fmt::format("you asked {} . and that was it", question); }
@@ -74,6 +107,7 @@ class Provider::Connection final : public io::StreamHandler {
   void on_request(const std::string& request) {
     question_ = between(request, "<<", '>');
     is_embedding_ = request.starts_with("POST /v1/embeddings");
+    is_anthropic_ = request.starts_with("POST /v1/messages");
     served_ = is_embedding_ ? &owner_.embeddings_ : &owner_.chat_;
     streams_ = request.find("\"stream\":true") != std::string::npos;
     const Duration at = owner_.now();
@@ -120,7 +154,8 @@ class Provider::Connection final : public io::StreamHandler {
       case Fate::error_event:
         return after(verdict.after, [this] {
           send_head();
-          send(streams_ ? chunk("data: " + error_body(Fate::fails) + "\n\n") : error_body(Fate::fails));
+          const std::string_view name = is_anthropic_ ? "event: error\n" : "";
+          send(streams_ ? chunk(fmt::format("{}data: {}\n\n", name, words_for(Fate::fails))) : words_for(Fate::fails));
           if (streams_) send("0\r\n\r\n");
           end_call();
         });
@@ -129,7 +164,9 @@ class Provider::Connection final : public io::StreamHandler {
 
   void begin_answer(bool cut) {
     if (!streams_ || is_embedding_) {
-      const std::string body = is_embedding_ ? embedding() : blocking_answer(question_);
+      const std::string body = is_embedding_   ? embedding()
+                               : is_anthropic_ ? messages::blocking_answer(question_)
+                                               : blocking_answer(question_);
       const std::string wire = fmt::format(
           "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n{}", limits_, body.size(), body);
       send(cut ? wire.substr(0, wire.size() / 2) : wire);
@@ -137,17 +174,21 @@ class Provider::Connection final : public io::StreamHandler {
     }
     send_head();
     text_ = answer_to(question_);
+    if (is_anthropic_) send(chunk(messages::start()));
     send_token(0, cut);
   }
 
   void send_token(std::size_t index, bool cut) {
     const std::size_t size = text_.size() / k_tokens + 1;
-    send(chunk(token(text_.substr(index * size, size))));
+    const std::string piece = text_.substr(index * size, size);
+    send(chunk(is_anthropic_ ? messages::token(piece) : token(piece)));
     if (index + 1 < k_tokens) {
       return after(owner_.habits_.between_tokens, [this, index, cut] { send_token(index + 1, cut); });
     }
     if (cut) return owner_.leave(number_);
-    send(chunk(token("", "\"stop\"")) + chunk("data: [DONE]\n\n") + "0\r\n\r\n");
+    const std::string end =
+        is_anthropic_ ? chunk(messages::stop()) : chunk(token("", "\"stop\"")) + chunk("data: [DONE]\n\n");
+    send(end + "0\r\n\r\n");
     end_call();
   }
 
@@ -157,11 +198,11 @@ class Provider::Connection final : public io::StreamHandler {
     }
     // As long as error_event's body, which is the only one that follows.
     send(fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                     error_body(Fate::fails).size()));
+                     words_for(Fate::fails).size()));
   }
 
   void refuse(int status, Fate fate) {
-    const std::string body = error_body(fate);
+    const std::string body = words_for(fate);
     const std::string told =
         fate == Fate::rejected
             ? fmt::format("Retry-After: {}\r\n",
@@ -171,6 +212,10 @@ class Provider::Connection final : public io::StreamHandler {
                      told, body.size(), body));
     owner_.refusals_.push_back(owner_.now());
     end_call();
+  }
+
+  [[nodiscard]] std::string words_for(Fate fate) const {
+    return is_anthropic_ ? messages::error_body(fate) : error_body(fate);
   }
 
   void after(Duration delay, io::Callback callback) { timer_ = owner_.world_.loop.after(delay, std::move(callback)); }
@@ -186,6 +231,7 @@ class Provider::Connection final : public io::StreamHandler {
   std::string pending_, question_, text_, limits_;
   bool is_busy_ = false;
   bool is_embedding_ = false;
+  bool is_anthropic_ = false;
   bool streams_ = false;
   io::Timer timer_;
 };

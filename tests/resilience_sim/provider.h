@@ -1,4 +1,5 @@
-// Provider: a ProviderModel on the simulated net, behind as little HTTP as a proxy needs: chat, streamed or not, and embeddings.
+// Provider: a ProviderModel on the simulated net, behind as little HTTP as a proxy needs: chat completions and Anthropic's messages,
+// streamed or not, and embeddings.
 // Its answers repeat the question, so that a client can tell that it got the whole of the right one.
 #pragma once
 

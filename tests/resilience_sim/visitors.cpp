@@ -21,6 +21,15 @@ std::string wire_of(const Ask& ask) {
                                ? fmt::format(R"({{"model":"{}","input":["<<{}>{}"]}})", ask.model, ask.question, padding)
                                : fmt::format(R"({{"model":"{}","messages":[{{"role":"user","content":"<<{}>{}"}}]{}}})",
                                              ask.model, ask.question, padding, ask.stream ? R"(,"stream":true)" : "");
+  if (ask.messages) {
+    const std::string messages =
+        fmt::format(R"({{"model":"{}","max_tokens":100,"messages":[{{"role":"user","content":"<<{}>{}"}}]{}}})", ask.model,
+                    ask.question, padding, ask.stream ? R"(,"stream":true)" : "");
+    return fmt::format(
+        "POST /v1/messages HTTP/1.1\r\nHost: o\r\nX-Api-Key: k\r\nanthropic-version: 2023-06-01\r\n"
+        "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+        messages.size(), messages);
+  }
   return fmt::format(
       "POST /v1/{} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\nContent-Type: application/json\r\n"
       "Content-Length: {}\r\n\r\n{}",
@@ -28,14 +37,32 @@ std::string wire_of(const Ask& ask) {
 }
 
 // Where the first piece of text begins in what has come of a stream; npos: not yet.
-std::size_t first_token_in(std::string_view body) {
-  constexpr std::string_view k_content = "\"content\":\"";
+std::size_t first_token_in(std::string_view body, bool messages) {
+  const std::string_view k_content = messages ? "\"text\":\"" : "\"content\":\"";
   std::size_t at = 0;
   while ((at = body.find(k_content, at)) != std::string_view::npos) {
     at += k_content.size();
     if (at < body.size() && body[at] != '"') return at;
   }
   return at;
+}
+
+// All texts in a streamed or blocking message; none of them has anything to escape.
+std::string text_of_message(std::string_view body) {
+  constexpr std::string_view k_text = "\"text\":\"";
+  std::string text;
+  for (std::size_t at = 0; (at = body.find(k_text, at)) != std::string_view::npos;) {
+    at += k_text.size();
+    text += body.substr(at, body.find('"', at) - at);
+  }
+  return text;
+}
+std::string problem_of_message(std::string_view body, const Ask& ask) {
+  if (body.contains("\"type\":\"error\"")) return "an error in a 200";
+  if (ask.stream && !body.ends_with("data: {\"type\":\"message_stop\"}\n\n")) return "not the whole answer";
+  if (!body.contains("\"stop_reason\":\"end_turn\"")) return "not the whole answer";
+  const std::string text = text_of_message(body);
+  return text == answer_to(ask.question) ? "" : "not the answer to the question: " + text;
 }
 
 }  // namespace
@@ -77,7 +104,8 @@ class Visitors::Visitor final : public io::StreamHandler {
       return owner_.on_gone(number_);
     }
     const std::size_t taken = wire_.feed(data);
-    if (!first_token_ && ask_.stream && first_token_in(wire_.body()) != std::string_view::npos) first_token_ = now();
+    if (!first_token_ && ask_.stream && first_token_in(wire_.body(), ask_.messages) != std::string_view::npos)
+      first_token_ = now();
     if (!wire_.problem().empty()) return end("HTTP: " + wire_.problem(), true);
     if (!wire_.done()) return;
     if (taken < data.size()) owner_.complaints_.push_back("bytes behind an answer");
@@ -96,6 +124,7 @@ class Visitors::Visitor final : public io::StreamHandler {
   [[nodiscard]] std::string problem() const {
     if (wire_.status() != 200) return fmt::format("{}: {}", wire_.status(), wire_.body().substr(0, 120));
     if (ask_.embedding) return told_by_embeddings(wire_.body()).embeddings.size() == 1 ? "" : "not an embedding";
+    if (ask_.messages) return problem_of_message(wire_.body(), ask_);
     const Told told = ask_.stream ? told_by_stream(wire_.body()) : told_by_body(wire_.body());
     if (told.error) return "an error in a 200";
     if (!told.ended(ask_.stream) || told.finish_reason != "stop") return "not the whole answer";

@@ -20,6 +20,7 @@ struct Ask {
   std::string model = "m";
   bool stream = true;
   bool embedding = false;
+  bool messages = false;    // on Anthropic's wire
   std::size_t padding = 0;  // bytes that the prompt is longer
   std::optional<Duration> leaves_in{};
 };
