@@ -129,11 +129,60 @@ bool mend(std::string_view base, std::string_view path, Mended& mended) {
   }
 }
 
+// Cohere's two endpoints with versions of their own. Without a version `embed` is another server's.
+struct Versioned {
+  std::string_view segment;
+  Endpoint v1;
+  Endpoint v2;
+};
+constexpr std::array<Versioned, 2> k_versioned{{
+    {"rerank", Endpoint::rerank, Endpoint::rerank},
+    {"embed", Endpoint::embed, Endpoint::embed_v2},
+}};
+
+// "/v1" or "/v2" at the end of `base`; else nothing.
+std::string_view own_version(std::string_view base) {
+  return base.ends_with("/v1") || base.ends_with("/v2") ? base.substr(base.size() - 3) : std::string_view{};
+}
+
+// Is all of the upstream its rerank endpoint, and asked for it? (See clean_base.)
+bool is_rerank_server(std::string_view base, std::string_view path) {
+  if (!base.ends_with("/rerank")) return false;
+  return (take(path, without_slashes(base)) || take(path, "v1/rerank") || take(path, "rerank")) &&
+         without_slashes(path).empty();
+}
+
+// One of k_versioned with a version, the client's or that of `base`; the client's counts.
+bool place_versioned(std::string_view base, std::string_view path, Place& result) {
+  std::string_view version = own_version(base);
+  const std::string_view stem = base.substr(0, base.size() - version.size());
+  if (version.empty() && has_version(base)) return false;  // not Cohere's
+  const Versioned* found = nullptr;
+  for (;;) {
+    if (take(path, "v1")) {
+      version = "/v1";
+    } else if (take(path, "v2")) {
+      version = "/v2";
+    } else if (!stem.empty() && take(path, without_slashes(stem))) {
+      continue;
+    } else {
+      const auto taken =
+          std::ranges::find_if(k_versioned, [&](const Versioned& known) { return take(path, known.segment); });
+      if (taken == k_versioned.end()) break;
+      found = taken;
+    }
+  }
+  if (found == nullptr || version.empty() || !without_slashes(path).empty()) return false;
+  result.endpoint = version == "/v1" ? found->v1 : found->v2;
+  result.path.append(stem).append(version).append("/").append(found->segment);
+  return true;
+}
+
 }  // namespace
 
 std::string_view name(Endpoint endpoint) {
   static constexpr std::array<std::string_view, k_endpoints> k_names{
-      "chat_completions", "completions", "embeddings", "messages", "responses", "rerank", "other"};
+      "chat_completions", "completions", "embeddings", "messages", "responses", "rerank", "embed", "embed_v2", "other"};
   static_assert(k_names.size() == static_cast<std::size_t>(Endpoint::other) + 1);
   return k_names[static_cast<std::size_t>(endpoint)];
 }
@@ -153,6 +202,8 @@ std::string path_at(std::string_view base_path, Endpoint endpoint) {
 Place place(std::string_view base_path, std::string_view path) {
   const std::string_view base = clean_base(base_path);
   Place result;
+  if (place_versioned(base, path, result)) return result;
+  if (is_rerank_server(base, path)) return {Endpoint::rerank, std::string(base)};
   Mended mended;
   if (!mend(base, path, mended)) {
     std::string_view rest = path;

@@ -21,6 +21,8 @@ constexpr Endpoint other = Endpoint::other;
 constexpr Endpoint responses = Endpoint::responses;
 constexpr Endpoint messages = Endpoint::messages;
 constexpr Endpoint rerank = Endpoint::rerank;
+constexpr Endpoint embed = Endpoint::embed;
+constexpr Endpoint embed_v2 = Endpoint::embed_v2;
 
 constexpr Row k_rows[] = {
     // The three kinds of base URL that people paste, in front of each kind of path that clients append.
@@ -124,7 +126,51 @@ constexpr Row k_rows[] = {
     {"/v1/chat/completions", "/v1/chat/completions", "/v1/chat/completions", chat},
     {"/v1/chat/completions/", "/embeddings", "/v1/embeddings", embeddings},
     {"/chat/completions", "/models", "/v1/models"},
-    {"/rerank", "/rerank", "/rerank"},
+    {"/rerank", "/rerank", "/rerank", rerank},
+    {"/rerank", "/v1/rerank", "/rerank", rerank},
+    {"/tei/rerank", "/tei/rerank", "/tei/rerank", rerank},
+    {"/rerank", "/info", "/rerank/info"},
+    // Cohere's paths exist in two versions: the one that the client wrote stays.
+    {"", "/v1/rerank", "/v1/rerank", rerank},
+    {"", "/v2/rerank", "/v2/rerank", rerank},
+    {"", "/v2/rerank/", "/v2/rerank", rerank},
+    {"", "//v2//rerank", "/v2/rerank", rerank},
+    {"", "/v1/v2/rerank", "/v2/rerank", rerank},
+    {"", "/v2/v1/rerank", "/v1/rerank", rerank},
+    {"", "/v2/rerank/v2/rerank", "/v2/rerank", rerank},
+    {"", "/v1/rerank/v1/rerank", "/v1/rerank", rerank},
+    {"", "/v2/rerankx", "/v2/rerankx"},
+    {"", "/v3/rerank", "/v3/rerank"},
+    {"", "/v2/rerank/x", "/v2/rerank/x"},
+    {"/v1", "/rerank", "/v1/rerank", rerank},
+    {"/v1", "/v1/rerank", "/v1/rerank", rerank},
+    {"/v1", "/v2/rerank", "/v2/rerank", rerank},
+    {"/v1", "/v1/v2/rerank", "/v2/rerank", rerank},
+    {"/v2", "/rerank", "/v2/rerank", rerank},
+    {"/v2", "/v1/rerank", "/v1/rerank", rerank},
+    {"/compatibility/v1", "/rerank", "/compatibility/v1/rerank", rerank},
+    {"/compatibility/v1", "/v2/rerank", "/compatibility/v2/rerank", rerank},
+    {"/compatibility/v1", "/compatibility/v1/v2/rerank", "/compatibility/v2/rerank", rerank},
+    {"/cohere", "/v2/rerank", "/cohere/v2/rerank", rerank},
+    {"/cohere", "/cohere/v2/rerank", "/cohere/v2/rerank", rerank},
+    {"/cohere", "/rerank", "/cohere/rerank", rerank},
+    {"/api/paas/v4", "/rerank", "/api/paas/v4/rerank", rerank},
+    {"/api/paas/v4", "/v1/rerank", "/api/paas/v4/rerank", rerank},
+    {"/api/paas/v4", "/v2/rerank", "/api/paas/v4/v2/rerank"},
+    {"", "/v1/embed", "/v1/embed", embed},
+    {"", "/v2/embed", "/v2/embed", embed_v2},
+    {"", "/v1/v2/embed", "/v2/embed", embed_v2},
+    {"/v1", "/embed", "/v1/embed", embed},
+    {"/v1", "/v1/embed", "/v1/embed", embed},
+    {"/v1", "/v2/embed", "/v2/embed", embed_v2},
+    {"/v2", "/embed", "/v2/embed", embed_v2},
+    {"/cohere", "/v1/embed", "/cohere/v1/embed", embed},
+    // Other servers' `embed`.
+    {"", "/embed", "/embed"},
+    {"", "/embed/x", "/embed/x"},
+    {"/api", "/embed", "/api/embed"},
+    {"/api/paas/v4", "/embed", "/api/paas/v4/embed"},
+    {"", "/v1/embed/jobs", "/v1/embed/jobs"},
 };
 
 }  // namespace
