@@ -34,6 +34,7 @@ class Reading {
   bool says_ping = false;    // the whole question is the word that credential checks ask
   bool tiny_output = false;  // an output limit of at most k_ping_tokens, or none is to be expected
   bool has_suffix = false;   // of completions
+  unsigned marks = 0;        // what the readers of one Shape leave for each other
 
   // Remembers a reason; the first in the order of the enumeration wins.
   void note(BypassReason reason);

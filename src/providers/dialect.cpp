@@ -3,6 +3,7 @@
 #include <array>
 
 #include "providers/openai/dialects.h"
+#include "providers/rerank/dialect.h"
 
 namespace outrigger::providers {
 
@@ -13,6 +14,7 @@ const Dialect* dialect_of(chat::Endpoint endpoint) {
              &openai::chat_dialect(),
              &openai::completions_dialect(),
              &openai::embeddings_dialect(),
+             &rerank::dialect(),
          }) {
       dialects[static_cast<std::size_t>(dialect->shape().endpoint)] = dialect;
     }

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
+
+#include "providers/sealed.h"
 
 namespace outrigger::providers::openai {
 namespace {
 
 constexpr std::string_view k_magic = "ORA\x03";
-constexpr std::size_t k_checksum_size = 8;
 
 constexpr std::array k_choice_texts{&ChoicePiece::content,       &ChoicePiece::reasoning_content,
                                     &ChoicePiece::finish_reason, &ChoicePiece::role,
@@ -235,26 +234,6 @@ struct Taker {
   }
 };
 
-// In the manner of FNV-1a, eight bytes at a time (the lowest first). Each step can be undone, so no change of one word passes. It
-// guards against rubbish and bit rot, not against somebody who may write to Redis.
-std::uint64_t checksum(std::string_view text) {
-  static_assert(std::endian::native == std::endian::little);
-  std::uint64_t sum = 0xcbf29ce484222325ULL ^ text.size();
-  const auto take = [&sum](std::uint64_t word) {
-    sum = (sum ^ word) * 0x9e3779b97f4a7c15ULL;
-    sum ^= sum >> 32;
-  };
-  std::uint64_t word = 0;
-  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
-    std::memcpy(&word, text.data(), sizeof word);
-    take(word);
-  }
-  word = 0;
-  if (!text.empty()) std::memcpy(&word, text.data(), text.size());
-  take(word);
-  return sum;
-}
-
 void put_head(std::string& to, const Head& head) {
   put(to, static_cast<std::uint64_t>(head.form));
   put(to, (head.streamed ? k_head_streamed : 0) | (head.usage ? k_head_usage : 0));
@@ -303,25 +282,13 @@ Bytes encode(const Head& head, std::string_view pieces) {
   std::string text;
   put_head(text, head);
   text += pieces;
-  const std::uint64_t sum = checksum(text);
-  return Bytes::make(k_magic.size() + k_checksum_size + text.size(), [&](char* to) {
-    std::memcpy(to, k_magic.data(), k_magic.size());
-    to += k_magic.size();
-    for (std::size_t i = 0; i < k_checksum_size; ++i) *to++ = static_cast<char>(sum >> (8 * i));
-    std::memcpy(to, text.data(), text.size());
-  });
+  return seal(k_magic, text);
 }
 
 std::optional<PieceReader> PieceReader::open(std::string_view encoded) {
-  if (!encoded.starts_with(k_magic) || encoded.size() < k_magic.size() + k_checksum_size) return std::nullopt;
-  encoded.remove_prefix(k_magic.size());
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < k_checksum_size; ++i) {
-    sum |= static_cast<std::uint64_t>(static_cast<unsigned char>(encoded[i])) << (8 * i);
-  }
-  encoded.remove_prefix(k_checksum_size);
-  if (checksum(encoded) != sum) return std::nullopt;
-  PieceReader reader(encoded);
+  const std::optional<std::string_view> content = unseal(k_magic, encoded);
+  if (!content) return std::nullopt;
+  PieceReader reader(*content);
   Taker taker{reader.rest_};
   taker.head(reader.head_);
   if (!taker.ok) return std::nullopt;
