@@ -64,7 +64,7 @@ Explanation explain(const proxy::Snapshot& snapshot, const chat::KeyMaker& keys,
   explanation.reason = judgement.bypass;
   if (explanation.reason) return explanation;
   explanation.key = keys.key(judgement.identity);
-  if (judgement.request.endpoint != chat::Endpoint::embeddings) {
+  if (judgement.request.inputs.empty()) {
     explanation.lookups.push_back({explanation.key, judgement.identity});
   }
   for (const chat::Request::Input& input : judgement.request.inputs) {
@@ -115,7 +115,7 @@ std::string to_json(const Explanation& explanation, const std::vector<cache::Ent
   } else {
     describe_entry(json, json.object(root, "stored"), *found.front(), now);
   }
-  if (judgement->request.endpoint == chat::Endpoint::embeddings) {
+  if (!judgement->request.inputs.empty()) {
     json.put(root, "texts", static_cast<std::uint64_t>(explanation.lookups.size()));
     json.put(root, "texts_stored", static_cast<std::uint64_t>(known));
   }

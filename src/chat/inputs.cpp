@@ -11,6 +11,7 @@ namespace outrigger::chat {
 namespace {
 
 constexpr int k_list_depth = 2;
+constexpr unsigned k_late_chunking = 1;  // of Reading::marks
 // What one body may be cut into. OpenAI takes 2,048 elements; the rest of the form, which every element repeats, is a model's
 // name and a few words.
 constexpr std::size_t k_max_elements = 4096;
@@ -46,6 +47,18 @@ Elements elements_of(yyjson_val* value) {
   return {first, count};
 }
 
+// Jina's: an object, or a list with objects in it.
+bool has_records(yyjson_val* value) {
+  if (!yyjson_is_arr(value)) return yyjson_is_obj(value) && unsafe_yyjson_get_len(value) != 0;
+  std::size_t index = 0;
+  std::size_t count = 0;
+  yyjson_val* item = nullptr;
+  yyjson_arr_foreach(value, index, count, item) {
+    if (yyjson_is_obj(item)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool Reading::prompt(yyjson_val* value) {
@@ -64,9 +77,13 @@ bool Reading::prompt(yyjson_val* value) {
 }
 
 bool Reading::input(yyjson_val* value) {
-  const Elements elements = elements_of(value);
-  if (elements.first == nullptr || elements.count > k_max_elements) return not_understood();
   tiny_output = true;  // embeddings answer with no words at all
+  const Elements elements = elements_of(value);
+  if (elements.first == nullptr && has_records(value)) {
+    keep_whole();
+    return yyjson_is_arr(value) ? list(value, Turn::other) : record(value, 1);
+  }
+  if (elements.first == nullptr || elements.count > k_max_elements) return not_understood();
   input_.begin = form.size();
   const bool alone = elements.count == 1;
   const std::size_t mark = alone ? 0 : form.open_array();
@@ -91,6 +108,12 @@ bool Reading::input(yyjson_val* value) {
 }
 
 bool Reading::cut_inputs(std::string_view body) {
+  if (whole_) {
+    if ((marks & k_late_chunking) != 0) longest = 0;
+    request.inputs.clear();
+    request.endpoint = Endpoint::embed;
+    return true;
+  }
   const std::string_view whole = request.canonical;
   const std::string_view before = whole.substr(0, input_.begin);
   const std::string_view after = whole.substr(input_.end);
@@ -113,6 +136,29 @@ constexpr OwnMember k_completions_members[] = {
 };
 constexpr OwnMember k_embeddings_members[] = {
     {.name = "input", .read = [](Reading& reading, yyjson_val* value) { return reading.input(value); }, .asks = true},
+    // Jina's. The texts of a late chunking are one text: each vector depends on all of them.
+    {.name = "late_chunking",
+     .read =
+         [](Reading& reading, yyjson_val* value) {
+           if (!yyjson_is_false(value)) {
+             reading.keep_whole();
+             reading.marks |= k_late_chunking;
+           }
+           return reading.value(value, 1);
+         }},
+    // Several vectors for each element.
+    {.name = "return_multivector",
+     .read =
+         [](Reading& reading, yyjson_val* value) {
+           if (!yyjson_is_false(value)) reading.keep_whole();
+           return reading.value(value, 1);
+         }},
+    {.name = "embedding_type",
+     .read =
+         [](Reading& reading, yyjson_val* value) {
+           if (yyjson_is_arr(value)) reading.keep_whole();
+           return reading.value(value, 1);
+         }},
 };
 }  // namespace
 const Shape k_completions_shape{.endpoint = Endpoint::completions, .own = k_completions_members};

@@ -31,10 +31,11 @@ class Reading {
   Request& request;
   const Level level;
   FormWriter form;
-  bool says_ping = false;    // the whole question is the word that credential checks ask
-  bool tiny_output = false;  // an output limit of at most k_ping_tokens, or none is to be expected
-  bool has_suffix = false;   // of completions
-  unsigned marks = 0;        // what the readers of one Shape leave for each other
+  bool says_ping = false;     // the whole question is the word that credential checks ask
+  bool tiny_output = false;   // an output limit of at most k_ping_tokens, or none is to be expected
+  bool has_suffix = false;    // of completions
+  unsigned marks = 0;         // what the readers of one Shape leave for each other
+  std::uint32_t longest = 0;  // tokens of the longest of several prompts that do not share a context; 0: there is one
 
   // Remembers a reason; the first in the order of the enumeration wins.
   void note(BypassReason reason);
@@ -67,8 +68,19 @@ class Reading {
   bool tools(yyjson_val* value);
   bool prompt(yyjson_val* value);  // inputs.cpp
   bool input(yyjson_val* value);
-  // After the whole form: cuts it into one form for each element of `input`.
+  // After the whole form: cuts it into one form for each element of `input`, unless keep_whole() was called.
   bool cut_inputs(std::string_view body);
+  // The elements of `input` have one answer together: they depend on each other, or are no texts. The request's endpoint becomes
+  // `embed`, whose answers are kept as a whole.
+  void keep_whole() { whole_ = true; }
+
+  // Inputs that stay together (whole_inputs.cpp).
+  // An object with texts and pictures, as it stands: a document to rank, an input to embed. `depth` as for value().
+  bool record(yyjson_val* value, int depth);
+  // The value of a top-level member: a list of texts, each read as `turn` says, and of records that are not empty.
+  bool list(yyjson_val* value, Turn turn);
+  // The same: a list of pictures.
+  bool pictures(yyjson_val* value);
 
  private:
   bool container(yyjson_val* value, int depth, Markers markers);
@@ -84,6 +96,7 @@ class Reading {
   std::map<std::string_view, std::uint32_t> calls_;  // a tree, because ids come from outside
   std::vector<Span> elements_;                       // of `input`, in the form
   Span input_;                                       // all of it
+  bool whole_ = false;
 };
 
 // Credential checks ask for almost no output (reference: 5 to 20).

@@ -241,7 +241,7 @@ Request understand(const Shape& shape, std::string_view body, Level level, std::
   }
   request.needs.unknown = false;
   request.needs.stream = request.stream;
-  request.needs.prompt_tokens = request.prompt_tokens;
+  request.needs.prompt_tokens = reading.longest != 0 ? reading.longest : request.prompt_tokens;
   if (!request.inputs.empty()) {
     const auto longest = std::ranges::max_element(request.inputs, {}, &Request::Input::tokens);
     request.needs.prompt_tokens = longest->tokens;

@@ -15,7 +15,7 @@
 namespace outrigger::chat {
 
 struct Request {
-  Endpoint endpoint = Endpoint::other;
+  Endpoint endpoint = Endpoint::other;  // whose answers it gets: the one that was asked, or `embed` in place of `embeddings`
   std::string model;
   bool stream = false;
   bool include_usage = false;  // stream_options.include_usage
@@ -30,7 +30,8 @@ struct Request {
   // or not_understood, and filled for every other reason. form.h describes it, canonical.h prints it.
   std::string canonical;
 
-  // Embeddings only: one per element of `input` (a lone string or token list is one element).
+  // Embeddings that are kept element by element, and only they: one per element of `input` (a lone string or token list is one
+  // element).
   struct Input {
     std::string canonical;     // of the single-element request: what the element's own key is made of
     std::string json;          // the element as it stands in the body, to build a smaller request from

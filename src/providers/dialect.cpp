@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "providers/embed/dialect.h"
 #include "providers/openai/dialects.h"
 #include "providers/rerank/dialect.h"
 
@@ -15,6 +16,8 @@ const Dialect* dialect_of(chat::Endpoint endpoint) {
              &openai::completions_dialect(),
              &openai::embeddings_dialect(),
              &rerank::dialect(),
+             &embed::dialect(),
+             &embed::dialect_v2(),
          }) {
       dialects[static_cast<std::size_t>(dialect->shape().endpoint)] = dialect;
     }

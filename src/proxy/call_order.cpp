@@ -45,8 +45,12 @@ resilience::Priority priority_of(const http::Headers& headers) {
   return resilience::Priority::normal;
 }
 
+bool is_embedding(chat::Endpoint endpoint) {
+  return endpoint == chat::Endpoint::embeddings || endpoint == chat::Endpoint::embed || endpoint == chat::Endpoint::embed_v2;
+}
+
 resilience::QueueClass queue_class_of(const chat::Request& request) {
-  if (request.endpoint == chat::Endpoint::embeddings) return resilience::QueueClass::batch;
+  if (is_embedding(request.endpoint)) return resilience::QueueClass::batch;
   return request.stream ? resilience::QueueClass::streaming : resilience::QueueClass::blocking;
 }
 
@@ -74,7 +78,7 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   order.streamed_answer = request.stream;
   order.include_usage = request.include_usage;
   order.endpoint = request.endpoint;
-  order.hold_max = request.endpoint == chat::Endpoint::embeddings ? Fill::k_batch_max : Fill::k_unstored_max;
+  order.hold_max = is_embedding(request.endpoint) ? Fill::k_batch_max : Fill::k_unstored_max;
   order.limits = settings.timeout;
   const auto asked = own_timeout(head.headers);
   if (asked) order.limits.total = std::min(order.limits.total, *asked);
@@ -88,16 +92,16 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   order.retry = settings.retry;
   order.hedge = settings.hedge;
   order.queue_wait = settings.queue.wait;
-  const bool is_batch = request.endpoint == chat::Endpoint::embeddings;
+  const bool is_wordless = is_embedding(request.endpoint) || request.endpoint == chat::Endpoint::rerank;
   order.patience =
-      resilience::client_patience({.kind = is_batch ? resilience::CallKind::embeddings : resilience::CallKind::chat,
+      resilience::client_patience({.kind = is_wordless ? resilience::CallKind::embeddings : resilience::CallKind::chat,
                                    .asked = asked,
                                    .read_timeout_seconds = read_timeout(head.headers)});
   order.flow = request.user.empty() ? hash_of(credential) : user;
   order.queue_class = queue_class_of(request);
   order.priority = priority_of(head.headers);
   order.cost = request.prompt_tokens;
-  if (!is_batch) order.cost += request.needs.max_output.value_or(k_usual_output);
+  if (!is_wordless) order.cost += request.needs.max_output.value_or(k_usual_output);
   return order;
 }
 

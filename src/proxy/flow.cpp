@@ -114,7 +114,7 @@ void Flow::decide(chat::Request request) {
     }
   }
   if (judgement_.bypass) return bypass(*judgement_.bypass);
-  if (judgement_.request.endpoint == chat::Endpoint::embeddings) return answer_embeddings();
+  if (!judgement_.request.inputs.empty()) return answer_embeddings();
   answer_from_cache();
 }
 

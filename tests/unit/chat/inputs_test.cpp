@@ -72,8 +72,9 @@ TEST_CASE("embeddings are folded no further than safe") {
 }
 
 TEST_CASE("shapes of input that are not known are named") {
-  for (const std::string_view input : {"null", "1", "true", "{}", "[]", "[[]]", "[null]", "[1.5]", "[-1]", R"(["a",1])",
-                                       R"([1,"a"])", R"([["a"]])", R"([{"text":"a"}])", "[[1],[]]"}) {
+  for (const std::string_view input :
+       {"null", "1", "true", "{}", "[]", "[[]]", "[null]", "[1.5]", "[-1]", R"(["a",1])", R"([1,"a"])", R"([["a"]])",
+        R"([{}])", R"(["a",{}])", R"([{"text":"a"},1])", "[[1],[]]"}) {
     INFO(input);
     CHECK(reason(body(input), Endpoint::embeddings) == "not_understood");
     CHECK(embed(input).inputs.empty());
@@ -136,4 +137,68 @@ TEST_CASE("looking for input in a text that is not JSON finds nothing and ends")
     (void)find_input(text);
     CHECK(find_input(text).elements.size() <= 1);
   }
+}
+
+TEST_CASE("what must not be cut into elements stays whole, and its answers are those of embed") {
+  struct Whole {
+    std::string_view input;
+    std::string_view more = "";
+  };
+  for (const Whole& row : {
+           Whole{R"([{"text":"a"}])"},
+           Whole{R"({"text":"a"})"},
+           Whole{R"(["a",{"image":"iVBORw0KGgo="}])"},
+           Whole{R"(["a","b"])", R"(,"late_chunking":true)"},
+           Whole{R"("a")", R"(,"late_chunking":true)"},
+           Whole{R"(["a"])", R"(,"return_multivector":true)"},
+           Whole{R"(["a"])", R"(,"embedding_type":["float","binary"])"},
+       }) {
+    INFO(row.input << row.more);
+    const Request request = embed(row.input, row.more);
+    CHECK_FALSE(request.bypass);
+    CHECK(request.inputs.empty());
+    CHECK(request.endpoint == Endpoint::embed);
+    CHECK_FALSE(request.canonical.empty());
+    CHECK_FALSE(request.needs.unknown);
+  }
+  for (const std::string_view more :
+       {R"(,"late_chunking":false)", R"(,"late_chunking":null)", R"(,"embedding_type":"base64")",
+        R"(,"task":"text-matching","normalized":true,"truncate":true)"}) {
+    INFO(more);
+    CHECK(embed(R"(["a","b"])", more).inputs.size() == 2);
+    CHECK(embed(R"(["a","b"])", more).endpoint == Endpoint::embeddings);
+  }
+}
+
+TEST_CASE("whole inputs part ways where their answers may") {
+  const auto whole = [](std::string_view input, std::string_view more = "") { return embed(input, more).canonical; };
+  CHECK(whole(R"([{"text":"a"}])") != whole(R"([{"text":"b"}])"));
+  CHECK(whole(R"([{"text":"a"}])") != whole(R"([{"image":"a"}])"));
+  CHECK(whole(R"([{"text":"a"},{"text":"b"}])") != whole(R"([{"text":"b"},{"text":"a"}])"));
+  CHECK(whole(R"([{"text":"a"}])") != whole(R"(["a"])"));
+  CHECK(whole(R"(["a","b"])", R"(,"late_chunking":true)") != whole(R"(["a","b"])"));
+  CHECK(whole(R"(["a","b"])", R"(,"late_chunking":true)") != whole(R"(["a"])", R"(,"late_chunking":true)"));
+  CHECK(whole(R"([{"text":"a","x":1}])") == whole(R"([{"x":1,"text":"a"}])"));
+}
+
+TEST_CASE("pictures among inputs are looked at, texts that name a place are not") {
+  const auto why = [](std::string_view input) { return reason(body(input), Endpoint::embeddings); };
+  CHECK(why(R"([{"image":"https://h/a.png"}])") == "mutable_url");
+  CHECK(why(R"([{"url":"https://h/a.png"}])") == "mutable_url");
+  CHECK(why(R"([{"content":[{"type":"image_url","image_url":{"url":"https://h/a.png"}}]}])") == "mutable_url");
+  CHECK(why(R"([{"image":"data:image/png;base64,AAAA"}])") == "");
+  CHECK(why(R"([{"text":"https://h/a.png"}])") == "");
+  CHECK(why(R"([{"title":"t","url":"https://h/a.html"}])") == "");
+  CHECK(embed(R"([{"image":"AAAA"}])").needs.vision);
+  CHECK_FALSE(embed(R"([{"text":"image"}])").needs.vision);
+}
+
+TEST_CASE("the longest whole input is what a context must hold, unless they share one") {
+  const std::string inputs = R"([{"text":"one two three four"},{"text":"one two three four five six seven eight"}])";
+  const Request apart = embed(inputs);
+  const Request together = embed(inputs, R"(,"late_chunking":true)");
+  CHECK(apart.prompt_tokens == together.prompt_tokens);
+  CHECK(apart.needs.prompt_tokens < apart.prompt_tokens);
+  CHECK(apart.needs.prompt_tokens > apart.prompt_tokens / 2);
+  CHECK(together.needs.prompt_tokens == together.prompt_tokens);
 }
