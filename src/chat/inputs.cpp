@@ -11,7 +11,9 @@ namespace outrigger::chat {
 namespace {
 
 constexpr int k_list_depth = 2;
-constexpr unsigned k_late_chunking = 1;  // of Reading::marks
+// Of Reading::marks.
+constexpr unsigned k_late_chunking = 1;
+constexpr unsigned k_echo = 2;
 // What one body may be cut into. OpenAI takes 2,048 elements; the rest of the form, which every element repeats, is a model's
 // name and a few words.
 constexpr std::size_t k_max_elements = 4096;
@@ -47,6 +49,12 @@ Elements elements_of(yyjson_val* value) {
   return {first, count};
 }
 
+// Of a text or a list of token ids.
+std::uint32_t tokens_of(yyjson_val* element) {
+  return yyjson_is_str(element) ? estimate_tokens(text_of(element))
+                                : static_cast<std::uint32_t>(unsafe_yyjson_get_len(element));
+}
+
 // Jina's: an object, or a list with objects in it.
 bool has_records(yyjson_val* value) {
   if (!yyjson_is_arr(value)) return yyjson_is_obj(value) && unsafe_yyjson_get_len(value) != 0;
@@ -66,13 +74,25 @@ bool Reading::prompt(yyjson_val* value) {
   if (elements.first == nullptr) return not_understood();
   if (elements.count > 1) {
     note(BypassReason::several_answers);
+    request.needs.several_answers = true;
+    yyjson_val* item = elements.first;
+    for (std::size_t i = 0; i < elements.count; ++i, item = unsafe_yyjson_get_next(item)) {
+      const std::uint32_t tokens = tokens_of(item);
+      request.prompt_tokens += tokens;
+      longest = std::max(longest, tokens);
+    }
     return this->value(value, k_list_depth - 1);
   }
-  if (!yyjson_is_str(elements.first)) return this->value(elements.first, k_list_depth);
+  if (!yyjson_is_str(elements.first)) {
+    request.prompt_tokens += tokens_of(elements.first);
+    return this->value(elements.first, k_list_depth);
+  }
   const std::string_view words = text_of(elements.first);
   says_ping = words == k_ping;
-  // The model goes on where the prompt ends, so the blanks there count; with a suffix it fills in code.
-  text(words, {.trim_front = true, .trim_back = false}, has_suffix ? Turn::exact : Turn::other);
+  // The model goes on where the prompt ends, so the blanks there count; with a suffix it fills in code, and an echo repeats the
+  // prompt in the answer.
+  const bool is_exact = has_suffix || (marks & k_echo) != 0;
+  text(words, {.trim_front = true, .trim_back = false}, is_exact ? Turn::exact : Turn::other);
   return true;
 }
 
@@ -132,6 +152,13 @@ bool Reading::cut_inputs(std::string_view body) {
 
 namespace {
 constexpr OwnMember k_completions_members[] = {
+    // Comes before `prompt`, for members are read in the order of their names.
+    {.name = "echo",
+     .read =
+         [](Reading& reading, yyjson_val* value) {
+           if (!yyjson_is_false(value)) reading.marks |= k_echo;
+           return reading.value(value, 1);
+         }},
     {.name = "prompt", .read = [](Reading& reading, yyjson_val* value) { return reading.prompt(value); }, .asks = true},
 };
 constexpr OwnMember k_embeddings_members[] = {

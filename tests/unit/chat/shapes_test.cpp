@@ -218,6 +218,40 @@ TEST_CASE("completions take one prompt, as a text or as tokens") {
   CHECK(part_ways(body(R"("x")"), body(R"("x ")")));
   CHECK(share(body(R"(" a  b")"), body(R"("a b")")));
   CHECK(part_ways(body(R"("a  b")", R"(,"suffix":"y")"), body(R"("a b")", R"(,"suffix":"y")")));
+  // An echo repeats the prompt as it was written.
+  CHECK(part_ways(body(R"("a  b")", R"(,"echo":true)"), body(R"("a b")", R"(,"echo":true)")));
+  CHECK(share(body(R"("a  b")", R"(,"echo":false)"), body(R"("a b")", R"(,"echo":false)")));
+  CHECK(share(body(R"("a  b")", R"(,"echo":null)"), body(R"("a b")")));
+  CHECK(part_ways(body(R"("x")"), body(R"("x")", R"(,"stop":"y")")));
+  CHECK(part_ways(body(R"("x")", R"(,"stop":["y","z"])"), body(R"("x")", R"(,"stop":["z","y"])")));
+  CHECK(share(body(R"("x")"), body(R"("x")", R"(,"stop":null,"stream":true,"stream_options":{"include_usage":true})")));
+  CHECK(share(body(R"("x")", R"(,"n":1,"best_of":1)"), body(R"("x")", R"(,"n":1.0,"best_of":1)")));
+}
+
+TEST_CASE("what a completion asks of a target") {
+  const auto read = [](std::string_view prompt, std::string_view more = "") {
+    const std::string text = R"({"model":"m","prompt":)" + std::string(prompt) + std::string(more) + "}";
+    return understand(Endpoint::completions, text, Level::safe);
+  };
+  CHECK(read("[1,2,3]").prompt_tokens == 3);
+  CHECK(read("[[1,2,3]]").needs.prompt_tokens == 3);
+  CHECK(read(R"("one two three")").prompt_tokens == read(R"(["one two three"])").prompt_tokens);
+  const Request several = read("[[1,2,3],[4]]");
+  CHECK(several.prompt_tokens == 4);
+  CHECK(several.needs.prompt_tokens == 3);
+  CHECK(several.needs.several_answers);
+  CHECK(read(R"(["one two three","one two three"])").prompt_tokens == 2 * read(R"("one two three")").prompt_tokens);
+  CHECK(read(R"("x")", R"(,"best_of":2)").needs.several_answers);
+  CHECK(read(R"("x")", R"(,"n":2)").needs.several_answers);
+  CHECK_FALSE(read(R"("x")", R"(,"n":1)").needs.several_answers);
+  CHECK(read(R"("x")", R"(,"logprobs":0)").needs.logprobs);
+  CHECK(read(R"("x")", R"(,"logprobs":5)").needs.logprobs);
+  CHECK_FALSE(read(R"("x")", R"(,"logprobs":null)").needs.logprobs);
+  CHECK(read(R"("x")", R"(,"max_tokens":7)").needs.max_output == 7);
+  const Request streamed = read(R"("x")", R"(,"stream":true,"stream_options":{"include_usage":true})");
+  CHECK(streamed.stream);
+  CHECK(streamed.include_usage);
+  CHECK(streamed.needs.stream);
 }
 
 TEST_CASE("what the proxy reads of a request") {
