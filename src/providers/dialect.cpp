@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "providers/anthropic/dialect.h"
 #include "providers/embed/dialect.h"
 #include "providers/openai/dialects.h"
 #include "providers/rerank/dialect.h"
@@ -18,6 +19,7 @@ const Dialect* dialect_of(chat::Endpoint endpoint) {
              &rerank::dialect(),
              &embed::dialect(),
              &embed::dialect_v2(),
+             &anthropic::messages_dialect(),
          }) {
       dialects[static_cast<std::size_t>(dialect->shape().endpoint)] = dialect;
     }

@@ -1,0 +1,207 @@
+#include "providers/anthropic/assembly.h"
+
+#include <algorithm>
+
+#include "providers/anthropic/event.h"
+#include "providers/anthropic/object.h"
+#include "providers/json_doc.h"
+
+namespace outrigger::providers::anthropic {
+namespace {
+
+// A block while its deltas are added to it.
+class Block {
+ public:
+  explicit Block(std::string_view start) : start_(start) {}
+
+  void grow(std::string_view name, std::string_view piece) { grown(name).text += piece; }
+  void input(std::string_view piece) { input_ += piece; }
+  // False when it has too many members.
+  bool delta(yyjson_val* delta);
+  // Its JSON text.
+  void write(std::string& to) const;
+
+ private:
+  struct Grown {
+    std::string name;
+    std::string text;  // of a string: without quotes; of another value: JSON; of a list: its items, with commas
+    enum class Kind : unsigned char { string, value, list } kind = Kind::string;
+  };
+  static constexpr std::size_t k_most = 16;
+
+  Grown& grown(std::string_view name) {
+    const auto found = std::ranges::find(grown_, name, &Grown::name);
+    if (found != grown_.end()) return *found;
+    return grown_.emplace_back(Grown{std::string(name), {}});
+  }
+  static void write(std::string& to, const Grown& grown, yyjson_val* start);
+
+  std::string start_;  // JSON of content_block
+  std::vector<Grown> grown_;
+  std::string input_;
+};
+
+bool Block::delta(yyjson_val* delta) {
+  const DeltaType type = delta_type(string_of(member(delta, "type")).value_or(std::string_view()));
+  if (type == DeltaType::input_json) {
+    input(string_of(member(delta, "partial_json")).value_or(std::string_view()));
+    return true;
+  }
+  if (type == DeltaType::citations) {
+    Grown& list = grown("citations");
+    list.kind = Grown::Kind::list;
+    if (!list.text.empty()) list.text += ',';
+    append_json(list.text, member(delta, "citation"));
+    return true;
+  }
+  // Of known types one member grows, and of unknown ones every text: that is what deltas are.
+  const std::string_view only = grown_member(type);
+  for_each_member(delta, [&](std::string_view name, yyjson_val* value) {
+    if (name == "type" || (!only.empty() && name != only)) return;
+    if (const auto piece = string_of(value)) return grow(name, *piece);
+    Grown& whole = grown(name);
+    whole.kind = Grown::Kind::value;
+    whole.text = json_of(value);
+  });
+  return grown_.size() <= k_most;
+}
+
+void Block::write(std::string& to, const Grown& grown, yyjson_val* start) {
+  switch (grown.kind) {
+    case Grown::Kind::string:
+      append_string(to, std::string(string_of(start).value_or(std::string_view())) + grown.text);
+      break;
+    case Grown::Kind::value:
+      to += grown.text;
+      break;
+    case Grown::Kind::list: {
+      List list(to);
+      for_each_item(start, [&](yyjson_val* item) { append_json(list.item(), item); });
+      if (!grown.text.empty()) list.item() += grown.text;
+      break;
+    }
+  }
+}
+
+void Block::write(std::string& to) const {
+  const JsonDoc start = JsonDoc::read(start_);
+  Object object(to);
+  for_each_member(start.root(), [&](std::string_view name, yyjson_val* value) {
+    const auto found = std::ranges::find(grown_, name, &Grown::name);
+    if (name == "input" && !input_.empty()) return;
+    if (found == grown_.end()) return object.any(name, value);
+    std::string json;
+    write(json, *found, value);
+    object.any(name, json);
+  });
+  for (const Grown& grown : grown_) {
+    if (member(start.root(), grown.name) != nullptr) continue;
+    std::string json;
+    write(json, grown, nullptr);
+    object.any(grown.name, json);
+  }
+  if (!input_.empty()) object.any("input", JsonDoc::read(input_).root());
+}
+
+class Assembly {
+ public:
+  std::optional<Assembled> run(RecordReader& records) {
+    Record record;
+    while (records.next(record)) {
+      if (!take(record)) return std::nullopt;
+    }
+    if (records.broken() || !started_) return std::nullopt;
+    for (const auto& block : blocks_) {
+      if (block) block->write(out_.blocks.emplace_back());
+    }
+    return std::move(out_);
+  }
+
+ private:
+  Block* at(std::uint64_t index) { return index < blocks_.size() && blocks_[index] ? &*blocks_[index] : nullptr; }
+  bool grow(const Record& record, std::string_view name) {
+    Block* block = at(record.index);
+    if (block != nullptr) block->grow(name, record.text);
+    return block != nullptr;
+  }
+
+  bool take(const Record& record) {
+    switch (record.kind) {
+      case Record::Kind::text_delta:
+        return grow(record, "text");
+      case Record::Kind::thinking_delta:
+        return grow(record, "thinking");
+      case Record::Kind::signature_delta:
+        return grow(record, "signature");
+      case Record::Kind::input_json_delta: {
+        Block* block = at(record.index);
+        if (block != nullptr) block->input(record.text);
+        return block != nullptr;
+      }
+      case Record::Kind::message_start:
+        started_ = true;
+        return message(record);
+      case Record::Kind::message_delta:
+        return message(record);
+      case Record::Kind::event:
+        return event(record);
+      case Record::Kind::block_stop:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool message(const Record& record) {
+    bool ok = true;
+    const auto set = [&](MemberTexts& to) {
+      return [&](std::string_view name, yyjson_val* value) { ok = to.set(name, json_of(value)) && ok; };
+    };
+    const JsonDoc members = JsonDoc::read('{' + std::string(record.members) + '}');
+    for_each_member(members.root(), [&](std::string_view name, yyjson_val* value) {
+      if (name == "delta") {
+        for_each_member(value, set(out_.members));
+      } else if (name != "content") {
+        ok = out_.members.set(name, json_of(value)) && ok;
+      }
+    });
+    const JsonDoc usage = JsonDoc::read(record.usage);
+    for_each_member(usage.root(), set(out_.usage));
+    return ok;
+  }
+
+  bool event(const Record& record) {
+    if (record.text != "content_block_start" && record.text != "content_block_delta") return true;
+    const JsonDoc doc = JsonDoc::read('{' + std::string(record.members) + '}');
+    const auto index = whole_number_of(member(doc.root(), "index"));
+    if (!index || *index >= k_blocks_max) return false;
+    if (record.text == "content_block_start") {
+      if (*index >= blocks_.size()) blocks_.resize(*index + 1);
+      blocks_[*index].emplace(json_of(member(doc.root(), "content_block")));
+      return true;
+    }
+    Block* block = at(*index);
+    return block != nullptr && block->delta(member(doc.root(), "delta"));
+  }
+
+  Assembled out_;
+  std::vector<std::optional<Block>> blocks_;
+  bool started_ = false;
+};
+
+}  // namespace
+
+bool MemberTexts::set(std::string_view name, std::string json) {
+  for (auto& [known, value] : all_) {
+    if (known != name) continue;
+    value = std::move(json);
+    return true;
+  }
+  if (all_.size() == k_most) return false;
+  all_.emplace_back(name, std::move(json));
+  return true;
+}
+
+std::optional<Assembled> assemble(RecordReader& records) { return Assembly().run(records); }
+
+}  // namespace outrigger::providers::anthropic
