@@ -1,9 +1,12 @@
 #include "providers/anthropic/dialect.h"
 
+#include "providers/anthropic/hearer.h"
 #include "providers/anthropic/notices.h"
 #include "providers/anthropic/reader.h"
 #include "providers/anthropic/render.h"
 #include "providers/anthropic/shape.h"
+#include "providers/anthropic/speaker.h"
+#include "providers/anthropic/translate.h"
 
 namespace outrigger::providers::anthropic {
 namespace {
@@ -29,6 +32,22 @@ class MessagesDialect final : public Dialect {
   [[nodiscard]] std::string error_body(const ErrorSaid& error) const override { return anthropic::error_body(error); }
   [[nodiscard]] std::string error_event(const ErrorSaid& error, std::size_t /*events*/) const override {
     return anthropic::error_event(error);
+  }
+
+  [[nodiscard]] bool is_conversation() const override { return true; }
+  [[nodiscard]] std::expected<chat::Conversation, chat::NotCarried> hear_request(std::string_view body,
+                                                                                 chat::Losses& losses) const override {
+    return anthropic::hear_request(body, losses);
+  }
+  [[nodiscard]] std::expected<std::string, chat::NotCarried> say_request(const chat::Conversation& conversation,
+                                                                         chat::Losses& losses) const override {
+    return anthropic::say_request(conversation, losses);
+  }
+  [[nodiscard]] std::unique_ptr<Hearer> make_hearer(bool streamed) const override {
+    return anthropic::make_hearer(streamed);
+  }
+  [[nodiscard]] std::unique_ptr<Speaker> make_speaker(const SpeakerOptions& options) const override {
+    return anthropic::make_speaker(options);
   }
   [[nodiscard]] ErrorSaid hear_error(int status, std::string_view body) const override {
     return anthropic::hear_error(status, body);
