@@ -33,10 +33,10 @@ std::string_view name(NotCarried reason);
 
 // By what a picture or document comes: bytes in base64, or a place. One of the two is set.
 struct Media {
-  std::string type;    // "image/png"; empty: not told
-  std::string base64;  // without "data:" and type in front
-  std::string url;     // https://…
-  std::string detail;  // OpenAI's "low", "high", "auto"; empty: not told
+  std::string type = {};    // "image/png"; empty: not told
+  std::string base64 = {};  // without "data:" and type in front
+  std::string url = {};     // https://…
+  std::string detail = {};  // OpenAI's "low", "high", "auto"; empty: not told
 };
 
 struct Part {
