@@ -82,17 +82,9 @@ constexpr std::array k_dictionary{
     Extra{"error", "null"},
 };
 
+using providers::put;
+
 constexpr std::uint64_t k_spelled_out = 0;  // in place of a number of the dictionary, which begin at 1
-
-void put(std::string& to, std::uint64_t number) {
-  for (; number >= 0x80; number >>= 7) to += static_cast<char>(number | 0x80);
-  to += static_cast<char>(number);
-}
-
-void put(std::string& to, std::string_view text) {
-  put(to, text.size());
-  to += text;
-}
 
 void put(std::string& to, const Extras& extras) {
   put(to, extras.size());
@@ -150,34 +142,9 @@ void put(std::string& to, const ChoicePiece& choice) {
   if (!choice.function_extras.empty()) put(to, choice.function_extras);
 }
 
-// Takes values off the front; after the first that cannot be, `ok` is false and everything else reads as empty.
-struct Taker {
-  std::string_view& rest;
-  bool ok = true;
+struct PieceTaker : Taker {
+  explicit PieceTaker(std::string_view& from) : Taker{from} {}
 
-  std::uint64_t number(std::uint64_t limit) {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; ok && shift < 64; shift += 7) {
-      if (rest.empty()) break;
-      const auto byte = static_cast<unsigned char>(rest.front());
-      rest.remove_prefix(1);
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return value <= limit ? value : fail();
-    }
-    return fail();
-  }
-  std::uint64_t fail() {
-    ok = false;
-    return 0;
-  }
-  std::string_view text() {
-    const auto size = static_cast<std::size_t>(number(rest.size()));
-    if (size > rest.size()) fail();
-    if (!ok) return {};
-    const std::string_view value = rest.substr(0, size);
-    rest.remove_prefix(size);
-    return value;
-  }
   void extras(Extras& to) {
     for (std::uint64_t left = number(k_extras_max); ok && left > 0; --left) {
       const auto known = static_cast<std::size_t>(number(k_dictionary.size()));
@@ -286,10 +253,10 @@ Bytes encode(const Head& head, std::string_view pieces) {
 }
 
 std::optional<PieceReader> PieceReader::open(std::string_view encoded) {
-  const std::optional<std::string_view> content = unseal(k_magic, encoded);
-  if (!content) return std::nullopt;
-  PieceReader reader(*content);
-  Taker taker{reader.rest_};
+  const std::optional<std::string_view> contents = unseal(k_magic, encoded);
+  if (!contents) return std::nullopt;
+  PieceReader reader(*contents);
+  PieceTaker taker(reader.rest_);
   taker.head(reader.head_);
   if (!taker.ok) return std::nullopt;
   return reader;
@@ -300,7 +267,7 @@ bool PieceReader::next(Piece& piece) {
   piece.choices.clear();
   piece.extras.clear();
   if (broken_ || rest_.empty()) return false;
-  Taker taker{rest_};
+  PieceTaker taker(rest_);
   const std::uint64_t bits = taker.number(k_piece_flags_max);
   if ((bits & k_piece_same_frame) == 0) {
     last_extras_.clear();
