@@ -6,6 +6,7 @@
 #include "providers/embed/dialect.h"
 #include "providers/openai/dialects.h"
 #include "providers/rerank/dialect.h"
+#include "providers/responses/dialects.h"
 
 namespace outrigger::providers {
 
@@ -20,6 +21,7 @@ const Dialect* dialect_of(chat::Endpoint endpoint) {
              &embed::dialect(),
              &embed::dialect_v2(),
              &anthropic::messages_dialect(),
+             &responses::responses_dialect(),
          }) {
       dialects[static_cast<std::size_t>(dialect->shape().endpoint)] = dialect;
     }
