@@ -5,6 +5,7 @@
 #include "providers/responses/reader.h"
 #include "providers/responses/render.h"
 #include "providers/responses/shape.h"
+#include "providers/responses/translation.h"
 
 namespace outrigger::providers::responses {
 namespace {
@@ -30,6 +31,25 @@ class ResponsesDialect final : public Dialect {
   [[nodiscard]] std::string error_body(const ErrorSaid& error) const override { return openai::error_body(error); }
   [[nodiscard]] std::string error_event(const ErrorSaid& error, std::size_t events) const override {
     return responses::error_event(error, events);
+  }
+
+  [[nodiscard]] bool is_conversation() const override { return true; }
+  [[nodiscard]] std::expected<chat::Conversation, chat::NotCarried> hear_request(std::string_view body,
+                                                                                 chat::Losses& losses) const override {
+    return responses::hear_request(body, losses);
+  }
+  [[nodiscard]] std::expected<std::string, chat::NotCarried> say_request(const chat::Conversation& conversation,
+                                                                         chat::Losses& losses) const override {
+    return responses::say_request(conversation, losses);
+  }
+  [[nodiscard]] std::unique_ptr<Hearer> make_hearer(bool streamed) const override {
+    return responses::make_hearer(streamed);
+  }
+  [[nodiscard]] std::unique_ptr<Speaker> make_speaker(const SpeakerOptions& options) const override {
+    return responses::make_speaker(options);
+  }
+  [[nodiscard]] ErrorSaid hear_error(int status, std::string_view body) const override {
+    return responses::hear_error(status, body);
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "providers/json_text.h"
 #include "providers/openai/chunk.h"
+#include "providers/responses/json.h"
 #include "providers/responses/template.h"
 #include "providers/responses/verdict.h"
 
@@ -16,10 +17,6 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-std::string_view text_in(yyjson_val* object, std::string_view name) {
-  return string_of(member(object, name)).value_or(std::string_view());
 }
 
 // A blocking body or the event of another protocol: {"error":{...}} and its kin.

@@ -1,7 +1,7 @@
 #include "providers/responses/render.h"
 
-#include "providers/json_doc.h"
 #include "providers/openai/cuts.h"
+#include "providers/responses/json.h"
 #include "providers/responses/stored.h"
 #include "providers/responses/template.h"
 #include "providers/responses/wire.h"
@@ -9,24 +9,12 @@
 namespace outrigger::providers::responses {
 namespace {
 
-std::string_view text_in(yyjson_val* object, std::string_view name) {
-  return string_of(member(object, name)).value_or(std::string_view());
-}
-
 std::string usage_shown(const Head& head, const RenderOptions& options) {
   if (head.usage && options.usage != UsagePolicy::zero) return std::string(head.usage_json);
   const bool zero = options.usage == UsagePolicy::zero;
   std::string text;
   append_usage(text, zero ? 0 : options.prompt_tokens_estimate, 0, zero ? 0 : head.estimated_completion_tokens, 0);
   return text;
-}
-
-// Calls visit(index, value) for each element.
-template <class Visit>
-void each(yyjson_val* list, Visit&& visit) {
-  std::uint32_t index = 0;
-  yyjson_arr_iter iterator = yyjson_arr_iter_with(list);
-  while (yyjson_val* one = yyjson_arr_iter_next(&iterator)) visit(index++, one);
 }
 
 // A final object as the events of a stream, the documented ones in their order.

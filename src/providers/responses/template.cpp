@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "chat/json.h"
-#include "providers/json_doc.h"
 #include "providers/json_text.h"
+#include "providers/responses/json.h"
 
 namespace outrigger::providers::responses {
 namespace {
@@ -35,17 +35,6 @@ constexpr std::array<Echo, 6> k_beginning{{{"status", "\"in_progress\""},
 const Echo* find(const auto& list, std::string_view name) {
   const auto found = std::ranges::find(list, name, &Echo::name);
   return found == list.end() ? nullptr : &*found;
-}
-
-// Calls visit(name, value) for each member, while it returns true.
-template <class Visit>
-bool each_member(yyjson_val* object, Visit&& visit) {
-  yyjson_obj_iter iterator = yyjson_obj_iter_with(object);
-  while (yyjson_val* name = yyjson_obj_iter_next(&iterator)) {
-    const std::string_view own(yyjson_get_str(name), yyjson_get_len(name));
-    if (!visit(own, yyjson_obj_iter_get_val(name))) return false;
-  }
-  return true;
 }
 
 }  // namespace

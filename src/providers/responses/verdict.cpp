@@ -3,7 +3,7 @@
 #include <string>
 
 #include "chat/request.h"
-#include "providers/json_doc.h"
+#include "providers/responses/json.h"
 
 namespace outrigger::providers::responses {
 namespace {
@@ -11,13 +11,9 @@ namespace {
 using enum chat::NoStoreReason;
 using Reason = std::optional<chat::NoStoreReason>;
 
-std::string_view text_in(yyjson_val* object, std::string_view name) {
-  return string_of(member(object, name)).value_or(std::string_view());
-}
-
 // Calls visit(value) for each element, until it returns a reason.
 template <class Visit>
-Reason each(yyjson_val* list, Visit&& visit) {
+Reason first_reason(yyjson_val* list, Visit&& visit) {
   yyjson_arr_iter iterator = yyjson_arr_iter_with(list);
   while (yyjson_val* one = yyjson_arr_iter_next(&iterator)) {
     if (const Reason reason = visit(one)) return reason;
@@ -38,7 +34,7 @@ Reason judge_status(yyjson_val* response) {
 Reason judge_message(yyjson_val* item, bool& says_something) {
   yyjson_val* content = member(item, "content");
   if (content != nullptr && !yyjson_is_arr(content)) return not_understood;
-  return each(content, [&](yyjson_val* part) -> Reason {
+  return first_reason(content, [&](yyjson_val* part) -> Reason {
     const std::string_view type = text_in(part, "type");
     if (type == "refusal") return refused;
     if (type != "output_text") {
@@ -87,7 +83,7 @@ Reason judge(yyjson_val* response) {
   yyjson_val* output = member(response, "output");
   if (!yyjson_is_arr(output) || yyjson_arr_size(output) > k_items_max) return not_understood;
   bool says_something = false;
-  const Reason reason = each(output, [&](yyjson_val* item) { return judge_item(item, says_something); });
+  const Reason reason = first_reason(output, [&](yyjson_val* item) { return judge_item(item, says_something); });
   if (reason) return reason;
   return says_something ? std::nullopt : Reason(empty);
 }
