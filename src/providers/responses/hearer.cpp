@@ -153,7 +153,9 @@ void Telling::conclude(yyjson_val* response, bool blocking, Speaker& to) {
   begin(text_in(response, "model"), to);
   // A final object may count its items in another way than the stream did; it is only asked when that has said nothing.
   if (blocking || (!said_text_ && !said_refusal_ && calls_.empty())) {
+    const std::uint64_t counted = skipped;
     each(member(response, "output"), [&](std::uint32_t index, yyjson_val* item) { whole_item(index, item, to); });
+    if (!blocking) skipped = counted;  // what was skipped there has been skipped before
   }
   usage(member(response, "usage"), to);
   finish(response, to);

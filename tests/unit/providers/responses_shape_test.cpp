@@ -10,7 +10,9 @@ namespace {
 
 using chat::Endpoint;
 
-chat::Request read(std::string_view body, Level level = Level::safe) { return providers::understand(Endpoint::responses, body, level); }
+chat::Request read(std::string_view body, Level level = Level::safe) {
+  return providers::understand(Endpoint::responses, body, level);
+}
 std::string ask(std::string_view input, std::string_view more = "") {
   return R"({"model":"m","input":)" + std::string(input) + std::string(more) + "}";
 }
