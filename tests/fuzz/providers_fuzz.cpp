@@ -14,6 +14,7 @@
 
 #include "core/check.h"
 #include "core/rng.h"
+#include "fuzz/responses_steps.h"
 #include "providers/answer.h"
 #include "providers/json_doc.h"
 #include "providers/openai/pieces.h"
@@ -350,6 +351,7 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
   const std::vector<Body> bodies = golden_bodies();
   std::uint64_t stored = 0;
   std::uint64_t rewritten = 0;
+  std::uint64_t responses_stored = 0;
   for (std::uint64_t i = 0; i < iterations; ++i) {
     const Body& body = bodies[rng.below(bodies.size())];
     if (fuzz_reader(rng, body)) ++stored;
@@ -357,8 +359,10 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
     fuzz_embeddings(rng);
     if (fuzz_rewrite(rng)) ++rewritten;
     fuzz_signals(rng, body);
+    if (responses_fuzz::step(rng, mutate)) ++responses_stored;
   }
-  fmt::print("ok, {} of them were stored, {} rewritten\n", stored, rewritten);
+  fmt::print("ok, {} of them were stored, {} rewritten; of the responses dialect {} were stored\n", stored, rewritten,
+             responses_stored);
   return 0;
 }
 

@@ -270,6 +270,7 @@ Refusal RequestHearer::message(yyjson_val* value) {
   const std::string_view role = text_in(value, "role");
   std::vector<Part> parts;
   if (const Refusal refusal = content(member(value, "content"), parts)) return refusal;
+  if (parts.empty()) return std::nullopt;
   chat::Turn* turn = nullptr;
   if (role == "user") {
     turn = &turn_after(Role::user, Part::Kind::result);
@@ -338,7 +339,7 @@ Refusal RequestHearer::part(yyjson_val* value, std::vector<Part>& to) {
 
 Refusal RequestHearer::image(yyjson_val* value, std::vector<Part>& to) {
   const auto url = string_of(member(value, "image_url"));
-  if (!url) return NotCarried::not_understood;
+  if (!url || url->empty()) return NotCarried::not_understood;
   std::optional<chat::Media> media = media_of(*url);
   if (!media) return NotCarried::media;
   media->detail = text_in(value, "detail");

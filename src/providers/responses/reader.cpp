@@ -24,6 +24,12 @@ bool is_failure(yyjson_val* root) {
   return openai::is_error(root) || text_in(root, "status") == "failed" || text_in(root, "type") == "response.failed";
 }
 
+// It is written on a line of its own when the answer is told again.
+bool is_type(std::string_view type) {
+  constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+  return !type.empty() && type.find_first_not_of(k_letters) == std::string_view::npos;
+}
+
 bool tells(yyjson_val* event) {
   for (const std::string_view name : {"text", "refusal", "arguments", "input"}) {
     if (!text_in(event, name).empty()) return true;
@@ -130,7 +136,7 @@ EventKind StreamReader::take(const SseEvent& event) {
   const JsonDoc doc = JsonDoc::read(data);
   const std::string_view own = text_in(doc.root(), "type");
   const std::string_view type = own.empty() ? event.name : own;
-  if (!yyjson_is_obj(doc.root()) || type.empty()) {
+  if (!yyjson_is_obj(doc.root()) || !is_type(type)) {
     if (yyjson_is_obj(doc.root()) && is_failure(doc.root())) {
       gathered_.error = true;
       return EventKind::error;
@@ -143,7 +149,7 @@ EventKind StreamReader::take(const SseEvent& event) {
 }
 
 EventKind StreamReader::take_known(yyjson_val* root, std::string_view type) {
-  if (type == "error" || is_failure(root)) {
+  if (type == "error" || is_failure(root) || is_failure(member(root, "response"))) {
     gathered_.error = true;
     gathered_.give_up();
     return EventKind::error;

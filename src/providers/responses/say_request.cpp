@@ -204,7 +204,7 @@ void append_tools(Object& body, const Conversation& said) {
 // `instructions` holds one text; what is more, or stands alone, is a message.
 bool leads(const std::vector<chat::Turn>& turns) {
   const chat::Turn& first = turns.front();
-  return turns.size() > 1 && first.role == Role::instruction && first.parts.size() == 1;
+  return turns.size() > 1 && first.role == Role::instruction && first.parts.size() == 1 && !first.parts.front().text.empty();
 }
 
 }  // namespace

@@ -208,7 +208,9 @@ TEST_CASE("responses: any split of a body gives the same events and the same ans
 TEST_CASE("responses: a body cut anywhere is stored only if nothing of the answer is missing") {
   for (const Golden& golden : goldens()) {
     INFO(golden.name);
-    for (std::size_t size = 0; size < golden.body.size(); ++size) {
+    // Every byte where the end is near; before that, all the same is missing.
+    constexpr std::size_t k_near = 1500;
+    for (std::size_t size = 0; size < golden.body.size(); size += size + k_near < golden.body.size() ? 11 : 1) {
       INFO("cut after " << size << " of " << golden.body.size());
       const auto answer = read_whole(k_here, golden.streamed, std::string_view(golden.body).substr(0, size))->finish();
       if (!answer) continue;
@@ -229,6 +231,7 @@ TEST_CASE("responses: half a character, JSON without an end and no object are re
            Row{"no end", replaced(good, "\"delta\":\"?\\n\"", "\"delta\":\"?\\n")},
            Row{"a list", "data: [1]\n\n" + good},
            Row{"no type", "data: {}\n\n" + good},
+           Row{"a type of two lines", "data: {\"type\":\"a\\nb\"}\n\n" + good},
            Row{"an output_index that is none", replaced(good, "\"output_index\":0", "\"output_index\":-1")},
            Row{"a huge output_index", replaced(good, "\"output_index\":0", "\"output_index\":99999999999")},
            Row{"too deep", "data: {\"type\":\"x\",\"a\":" + std::string(100, '[') + std::string(100, ']') + "}\n\n" + good},

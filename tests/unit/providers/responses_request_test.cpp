@@ -280,6 +280,7 @@ TEST_CASE("responses: what cannot be said to others says why") {
            Row{R"("input":"x","temperature":"1")", "not_understood"},
            Row{R"("input":"x","max_output_tokens":-1)", "not_understood"},
            Row{R"("input":[])", "not_understood"},
+           Row{R"("input":[{"role":"user","content":[{"type":"input_image","image_url":""}]}])", "not_understood"},
            Row{R"("input":[{"role":"critic","content":"x"}])", "not_understood"},
            Row{R"("input":[{"role":"user"}])", "not_understood"},
            Row{R"("input":[{"type":"function_call","name":"f"}])", "not_understood"},
