@@ -66,8 +66,10 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
                         Bytes body, Rng& rng) {
   static const config::Model k_defaults;
   const chat::Request& request = judgement.request;
+  // What is not understood goes where it was sent, at the pace of its model if it names one.
   const config::Model* model = is_readable(request) ? judgement.model : nullptr;
-  const config::Model& settings = model != nullptr ? *model : k_defaults;
+  const bool has_settings = judgement.model != nullptr && !request.model.empty();
+  const config::Model& settings = has_settings ? *judgement.model : k_defaults;
   const std::uint64_t user = request.user.empty() ? rng.next() : hash_of(request.user);
 
   PursuitOrder order;
@@ -82,7 +84,7 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   order.limits = settings.timeout;
   const auto asked = own_timeout(head.headers);
   if (asked) order.limits.total = std::min(order.limits.total, *asked);
-  order.is_paced = order.endpoint != chat::Endpoint::other;
+  order.is_paced = order.endpoint != chat::Endpoint::other || !request.model.empty();
   if (!order.is_paced) return order;
 
   const std::string credential = credential_of(head.headers);

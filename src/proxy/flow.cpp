@@ -1,10 +1,16 @@
 #include "proxy/flow.h"
 
+#include <algorithm>
+
+#include "chat/named_model.h"
 #include "proxy/call_order.h"
 #include "proxy/llm_door.h"
 
 namespace outrigger::proxy {
 namespace {
+
+// Of JSON with prose in it, roughly; for pacing.
+constexpr std::size_t k_bytes_of_token = 4;
 
 // A pass-through answer may be a long download or a live stream of hours: its limit only ends what was forgotten.
 constexpr Duration k_pass_through_total = 4h;
@@ -35,12 +41,33 @@ void Flow::begin() {
   bypass_ = destination_.place.endpoint != chat::Endpoint::other && request.headers.get("content-encoding")
                 ? chat::BypassReason::encoded_body
                 : chat::BypassReason::endpoint;
-  if (client_ != nullptr && !client_->models.empty() && request.method != "GET") {
-    bypass_ = chat::BypassReason::refused;
-    return answer_error(ErrorCode::forbidden);
-  }
-  streams_body_ = request.chunked || request.content_length.value_or(0) > k_replay_max;
+  // What may name its model is read as a whole, like what is understood; a large upload is passed on as it comes.
+  const auto type = request.headers.get("content-type");
+  const bool is_json = type && type->contains("json") && !request.headers.get("content-encoding");
+  const std::uint64_t whole_max = is_json ? chat::k_named_json_max : k_replay_max;
+  streams_body_ = request.chunked || request.content_length.value_or(0) > whole_max;
   if (streams_body_) pass_through(true);
+}
+
+// On a wire that is not understood, path or body may still say which model is asked for: then the target is known that the request
+// waits for, and what comes of it is evidence.
+bool Flow::name_model() {
+  const http::RequestHead& request = exchange_.request();
+  chat::NamedModel named = chat::named_model(request.method, http::split_target(request.target).path, body_);
+  judgement_.request.model = std::move(named.model);
+  judgement_.request.stream = named.stream;
+  if (client_ != nullptr && request.method != "GET" && !may_ask_for(judgement_.request.model)) return false;
+  if (judgement_.request.model.empty()) return true;
+  judgement_.model = snapshot_->config().model_for(judgement_.request.model);
+  judgement_.request.prompt_tokens = static_cast<std::uint32_t>(body_.size() / k_bytes_of_token);
+  append_header_safe(served_by_ += ':', judgement_.request.model);
+  return true;
+}
+
+bool Flow::may_ask_for(std::string_view model) const {
+  if (client_ == nullptr || client_->models.empty()) return true;
+  return std::ranges::any_of(client_->models,
+                             [&](const std::string& pattern) { return config::glob_matches(pattern, model); });
 }
 
 bool Flow::is_admitted() {
@@ -104,14 +131,9 @@ void Flow::decide(chat::Request request) {
   judgement_ =
       judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys(), door_.texts().take());
   if (!judgement_.request.model.empty()) append_header_safe(served_by_ += ':', judgement_.request.model);
-  if (client_ != nullptr && !client_->models.empty()) {
-    bool allowed = false;
-    for (const std::string& pattern : client_->models)
-      allowed = allowed || config::glob_matches(pattern, judgement_.request.model);
-    if (!allowed) {
-      bypass_ = chat::BypassReason::refused;
-      return answer_error(ErrorCode::forbidden);
-    }
+  if (!may_ask_for(judgement_.request.model)) {
+    bypass_ = chat::BypassReason::refused;
+    return answer_error(ErrorCode::forbidden);
   }
   if (judgement_.bypass) return bypass(*judgement_.bypass);
   if (!judgement_.request.inputs.empty()) return answer_embeddings();
@@ -127,12 +149,17 @@ void Flow::bypass(chat::BypassReason reason) {
 }
 
 void Flow::pass_through(bool streamed) {
+  if (!name_model()) {
+    bypass_ = chat::BypassReason::refused;
+    return answer_error(ErrorCode::forbidden);
+  }
   door_.metrics().count_bypass(*bypass_);
   leads_ = true;
   FillOrder order = order_for(false);
   order.call.endpoint = chat::Endpoint::other;
-  order.call.is_paced = false;
-  order.call.limits.total = k_pass_through_total;
+  // An upload that comes as it is sent cannot wait: it would have to be kept.
+  if (streamed) order.call.is_paced = false;
+  if (judgement_.model == nullptr) order.call.limits.total = k_pass_through_total;
   if (streamed) {
     order.call.body.reset();
     order.call.streamed_body = true;

@@ -59,6 +59,8 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void on_upload_drained() override;
 
   [[nodiscard]] bool is_admitted();
+  [[nodiscard]] bool name_model();
+  [[nodiscard]] bool may_ask_for(std::string_view model) const;
   void pass_through(bool streamed);
   void decide(chat::Request request);
   void bypass(chat::BypassReason reason);
@@ -90,6 +92,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   [[nodiscard]] http::ResponseHead answer_head() const;
 
   void answer_error(ErrorCode code);
+  [[nodiscard]] chat::Endpoint spoken() const;
   void fail_stream(ErrorCode code);
   void send(const Bytes& data);
   [[nodiscard]] std::string_view rendered_head(std::string_view content_type, const cache::Entry* entry);

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+
+#include "chat/named_model.h"
 #include "proxy/flow.h"
 #include "proxy/llm_door.h"
 
@@ -405,13 +407,20 @@ void Flow::answer_error(ErrorCode code) {
   add_own_headers(head.headers);
   // The provider's own words, where there are some, else ours.
   const bool has_payload = fill_ != nullptr && fill_->error_payload();
-  const Bytes body =
-      has_payload ? *fill_->error_payload() : Bytes::copy(providers::error_body(destination_.place.endpoint, code));
+  const Bytes body = has_payload ? *fill_->error_payload() : Bytes::copy(providers::error_body(spoken(), code));
   status_ = error.status;
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();
   exchange_.respond_whole(head, body);
   finish(outcome_of(code));
+}
+
+// The dialect in which this client reads errors.
+chat::Endpoint Flow::spoken() const {
+  const chat::Endpoint endpoint = destination_.place.endpoint;
+  const bool is_anthropic =
+      endpoint == chat::Endpoint::other && chat::is_anthropic_path(http::split_target(exchange_.request().target).path);
+  return is_anthropic ? chat::Endpoint::messages : endpoint;
 }
 
 void Flow::fail_stream(ErrorCode code) {

@@ -81,13 +81,20 @@ fallback = ["relay"]
   CHECK(names(chain_of(*snapshot, "gpt-4o", 1, "/relay/v1/chat/completions")) == std::vector<std::string>{"relay:gpt-4o"});
 }
 
-TEST_CASE("a target of another dialect is left out") {
+TEST_CASE("a target of another dialect is asked on its own wire, or left out where it has nothing like the endpoint") {
   const auto snapshot = test::snapshot_of(k_upstreams + R"(
 [[model]]
 name = "gpt-4o"
 fallback = ["claude:sonnet", "relay"]
 )");
-  CHECK(names(chain_of(*snapshot, "gpt-4o")) == std::vector<std::string>{"main:gpt-4o", "relay:gpt-4o"});
+  const Chain chain = chain_of(*snapshot, "gpt-4o");
+  CHECK(names(chain) == std::vector<std::string>{"main:gpt-4o", "claude:sonnet", "relay:gpt-4o"});
+  CHECK_FALSE(chain[0].destination.is_translated());
+  CHECK(chain[1].destination.is_translated());
+  CHECK(chain[1].destination.wire == chat::Endpoint::messages);
+  CHECK(chain[1].destination.place.path == "/v1/messages");
+  CHECK(names(chain_of(*snapshot, "gpt-4o", 1, "/v1/embeddings")) ==
+        std::vector<std::string>{"main:gpt-4o", "relay:gpt-4o"});
 }
 
 TEST_CASE("a target is paced by what its own name says, a fallback not by the one that it stands in for") {

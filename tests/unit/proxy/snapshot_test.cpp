@@ -55,7 +55,11 @@ TEST_CASE("where a request goes is said by its path") {
            Case{"/faq/v1/chat/completions", "second", "/faq", "/api/paas/v4/chat/completions", "", chat_completions},
            Case{"/faqs/v1/chat/completions", "first", "", "/v1/faqs/v1/chat/completions", "", other},
            Case{"/faq/german/v1/chat/completions", "first", "/faq/german", "/v1/chat/completions", "", chat_completions},
-           Case{"/claude/v1/chat/completions", "claude", "", "/v1/chat/completions", "", other},
+           Case{"/claude/v1/chat/completions", "claude", "", "/v1/messages", "", chat_completions},
+           Case{"/claude/v1/messages?beta=true", "claude", "", "/v1/messages", "beta=true", messages},
+           Case{"/v1/messages", "first", "", "/v1/messages", "", messages},
+           Case{"/v1/responses", "first", "", "/v1/responses", "", responses},
+           Case{"/v1/messages/count_tokens", "first", "", "/v1/messages/count_tokens", "", other},
            Case{"/v1/models", "first", "", "/v1/models", "", other},
            Case{"/", "first", "", "/v1/", "", other},
        }) {
@@ -66,6 +70,64 @@ TEST_CASE("where a request goes is said by its path") {
     CHECK(destination.place.path == c.path);
     CHECK(destination.query == c.query);
     CHECK(destination.place.endpoint == c.endpoint);
+  }
+}
+
+TEST_CASE("what an upstream speaks decides on which wire it is asked") {
+  using enum chat::Endpoint;
+  struct Case {
+    std::string_view upstream;  // "" : the one that the path leads to
+    chat::Endpoint asked, wire;
+  };
+  const auto snapshot = test::snapshot_of(R"([[upstream]]
+name = "plain"
+url = "http://h/v1"
+[[upstream]]
+name = "claude"
+url = "http://h"
+dialect = "anthropic"
+[[upstream]]
+name = "other"
+url = "http://h/v1"
+[[upstream]]
+name = "chat"
+url = "http://h/v1"
+speaks = ["chat/completions"]
+[[upstream]]
+name = "both"
+url = "http://h/v1"
+speaks = ["messages", "responses"]
+[[upstream]]
+name = "dify"
+url = "http://h/v1"
+dialect = "dify"
+)");
+  for (const Case& c : {
+           // Where the path itself leads, an upstream that says nothing is asked on the client's own wire.
+           Case{"", chat_completions, chat_completions},
+           Case{"", responses, responses},
+           Case{"", messages, messages},
+           Case{"", rerank, rerank},
+           // Elsewhere what its dialect has.
+           Case{"other", chat_completions, chat_completions},
+           Case{"other", responses, responses},
+           Case{"other", messages, chat_completions},
+           Case{"other", embeddings, embeddings},
+           Case{"claude", chat_completions, messages},
+           Case{"claude", responses, messages},
+           Case{"claude", messages, messages},
+           Case{"claude", completions, completions},
+           Case{"chat", responses, chat_completions},
+           Case{"chat", messages, chat_completions},
+           Case{"chat", chat_completions, chat_completions},
+           Case{"both", responses, responses},
+           Case{"both", chat_completions, messages},
+           Case{"dify", chat_completions, other},
+       }) {
+    CAPTURE(c.upstream, chat::name(c.asked));
+    const Destination destination = snapshot->destination_at("/v1/" + std::string(chat::path_of(c.asked)), c.upstream);
+    CHECK(chat::name(destination.wire) == chat::name(c.wire));
+    if (c.wire != other) CHECK(destination.place.path == "/v1/" + std::string(chat::path_of(c.wire)));
   }
 }
 
