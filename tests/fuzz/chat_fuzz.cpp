@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "chat/canonical.h"
 #include "chat/endpoint.h"
 #include "chat/key.h"
+#include "chat/named_model.h"
 #include "chat/normalise.h"
 #include "chat/request.h"
 #include "unit/chat/random_request.h"
@@ -106,6 +108,47 @@ void read_all(const std::string& body, Rng& rng) {
   (void)place(body.substr(0, rng.below(30)), body);
 }
 
+// ---- named_model -------------------------------------------------------------------------------------------------------
+
+// Paths and bodies of pieces that mean something to it, damaged or not: what it finds is a name that could be right.
+void name_models(const std::string& body, Rng& rng) {
+  static constexpr std::string_view k_steps[] = {
+      "openai",   "deployments", "models", "model",    "tunedModels", "publishers",        "invoke",
+      "converse", "api",         "chat",   "generate", "%41%",        "g:generateContent", "messages",
+      "",         "m%3Apredict", "threads"};
+  static constexpr std::string_view k_form[] = {"--b\r\n",
+                                                "\r\n--b\r\n",
+                                                "\r\n--b--\r\n",
+                                                "\r\n\r\n",
+                                                "\r\n",
+                                                "Content-Disposition: form-data; name=\"model\"",
+                                                "content-disposition: form-data; filename=\"a;\\\"\"; name=model",
+                                                "Content-Disposition: form-data; name=stream",
+                                                "whisper-1",
+                                                "true",
+                                                "\"",
+                                                ";"};
+  std::string path;
+  for (std::uint64_t n = rng.below(9); n > 0; --n) path.append("/").append(k_steps[rng.below(std::size(k_steps))]);
+  std::string upload = "--b\r\n";
+  for (std::uint64_t n = rng.below(12); n > 0; --n) upload += k_form[rng.below(std::size(k_form))];
+  if (rng.chance(0.3)) damage(path, rng);
+  if (rng.chance(0.3)) damage(upload, rng);
+  for (const std::string_view text : {std::string_view(body), std::string_view(upload)}) {
+    const std::vector<char> exact(text.begin(), text.end());  // so that a byte read beyond the end is seen
+    const NamedModel found = named_model("POST", path, {exact.data(), exact.size()});
+    if (found.model.size() > k_model_name_max) std::abort();
+    for (const char c : found.model) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) std::abort();
+    }
+    if (!named_model("GET", path, text).model.empty()) std::abort();
+  }
+  (void)is_anthropic_path(path);
+  const Place once = place("/v1", path);
+  const Place twice = place("/v1", once.path);
+  if (once.endpoint != Endpoint::other && (once.path != twice.path || once.endpoint != twice.endpoint)) std::abort();
+}
+
 // Cleaning a text that is clean changes nothing.
 bool settles(Rng& rng) {
   const std::string text = random_text(rng);
@@ -148,8 +191,10 @@ int main(int argc, char** argv) {
     Rng rng(seed + i);  // so that a failure is repeated by `chat_fuzz <seed + i> 1`
     std::string body = written(random_body(rng), &rng);
     read_all(body, rng);
+    name_models(body, rng);
     damage(body, rng);
     read_all(body, rng);
+    name_models(body, rng);
     if (!settles(rng) || !pairs_hold(rng)) {
       std::printf("failed: run `chat_fuzz %llu 1`\n", static_cast<unsigned long long>(seed + i));
       return 1;

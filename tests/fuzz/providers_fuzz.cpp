@@ -1,6 +1,6 @@
 // providers_fuzz [seed] [iterations]: the golden exchanges, damaged as bytes, as JSON and as events, through the readers; what is
 // stored through every form of rendering and back; stored forms damaged behind a right checksum; request bodies, damaged or not,
-// rewritten for another target; errors and headers damaged. Prints the seed first; a run is the same for the same seed.
+// rewritten for another target; errors and headers damaged; rerank and embed, both requests and answers. Prints the seed first; a run is the same for the same seed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,9 +16,11 @@
 #include "core/rng.h"
 #include "fuzz/responses_steps.h"
 #include "providers/answer.h"
+#include "providers/dialect.h"
 #include "providers/json_doc.h"
 #include "providers/openai/pieces.h"
 #include "providers/openai/rewrite.h"
+#include "providers/sealed.h"
 #include "providers/signals.h"
 #include "providers/told_times.h"
 #include "unit/chat/random_request.h"
@@ -345,6 +347,80 @@ void fuzz_signals(Rng& rng, const Body& body) {
   check_length(limits.tokens_reset);
 }
 
+// ---- whole bodies: rerank and embed ------------------------------------------------------------------------------------
+
+struct Whole {
+  std::string body;
+  std::string request;  // of the golden exchange, as JSON
+};
+
+std::vector<Whole> golden_wholes() {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(OUTRIGGER_SOURCE_DIR "/tests/golden/whole")) {
+    if (entry.path().extension() == ".want") paths.push_back(entry.path());
+  }
+  std::ranges::sort(paths);
+  const auto contents = [](const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  std::vector<Whole> wholes;
+  for (const auto& path : paths) {
+    const JsonDoc want = JsonDoc::read(contents(path));
+    wholes.push_back({contents(path.parent_path() / path.stem()), text_of(member(want.root(), "request"))});
+  }
+  OR_CHECK(!wholes.empty());
+  return wholes;
+}
+
+constexpr std::array k_whole_endpoints{Endpoint::rerank, Endpoint::embed, Endpoint::embed_v2};
+
+// An answer, damaged or not, at any split; what is stored of it on the wire and back, and damaged behind a right seal.
+bool fuzz_whole(Rng& rng, Whole whole) {
+  mutate(rng, whole.request);
+  for (const Endpoint endpoint : {Endpoint::rerank, Endpoint::embed, Endpoint::embed_v2, Endpoint::embeddings}) {
+    const chat::Request request = providers::understand(endpoint, whole.request, Level::safe);
+    OR_CHECK(request.canonical.empty() == request.needs.unknown);
+    OR_CHECK(request.inputs.empty() || request.endpoint == Endpoint::embeddings);
+  }
+  mutate(rng, whole.body);
+  const Endpoint endpoint = k_whole_endpoints[rng.below(k_whole_endpoints.size())];
+  const auto reader = make_answer_reader(endpoint, false);
+  const auto parts = make_answer_reader(endpoint, false);
+  const auto answer = read(*reader, whole.body);
+  for (std::string_view left = whole.body; !left.empty();) {
+    const std::string_view part = left.substr(0, 1 + rng.below(100));
+    parts->feed(part);
+    left.remove_prefix(part.size());
+  }
+  const auto other = parts->finish();
+  OR_CHECK(answer.has_value() == other.has_value() && reader->saw_error() == parts->saw_error());
+  if (!answer) return false;
+  OR_CHECK(answer->encoded.view() == other->encoded.view());
+  for (const UsagePolicy usage : {UsagePolicy::original, UsagePolicy::zero}) {
+    const auto out = render(endpoint, answer->encoded.view(), {.usage = usage});
+    OR_CHECK(out.has_value() && out->ids.size() <= 1 && out->createds.size() <= 1);
+    const Bytes copy = personalise(*out, rng.next(), rng.next(), static_cast<std::int64_t>(rng.next()));
+    OR_CHECK(JsonDoc::read(copy.view()).root() != nullptr);
+    if (out->ids.empty() && out->createds.empty() && usage == UsagePolicy::original) OR_CHECK(copy.view() == whole.body);
+    OR_CHECK(read(*make_answer_reader(endpoint, false), copy.view()).has_value());
+  }
+  constexpr std::string_view k_magic = "ORW\x01";
+  std::string content(*unseal(k_magic, answer->encoded.view()));
+  for (std::uint64_t left = 1 + rng.below(4); left > 0 && !content.empty(); --left) {
+    const std::size_t at =
+        rng.chance(0.8) ? rng.below(std::min<std::size_t>(content.size(), 60)) : rng.below(content.size());
+    content[at] = static_cast<char>(rng.chance(0.5) ? rng.below(256) : rng.below(4));
+    if (rng.chance(0.1)) content.resize(at);
+  }
+  const Bytes sealed = seal(k_magic, content);
+  for (const Endpoint any : k_whole_endpoints) {
+    const auto out = render(any, sealed.view(), {.usage = UsagePolicy::zero});
+    if (out) static_cast<void>(personalise(*out, 1, 2, 3));
+  }
+  return true;
+}
+
 int run(std::uint64_t seed, std::uint64_t iterations) {
   fmt::print("providers_fuzz seed {} iterations {}\n", seed, iterations);
   Rng rng(seed);
@@ -352,6 +428,8 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
   std::uint64_t stored = 0;
   std::uint64_t rewritten = 0;
   std::uint64_t responses_stored = 0;
+  const std::vector<Whole> wholes = golden_wholes();
+  std::uint64_t kept_whole = 0;
   for (std::uint64_t i = 0; i < iterations; ++i) {
     const Body& body = bodies[rng.below(bodies.size())];
     if (fuzz_reader(rng, body)) ++stored;
@@ -360,9 +438,10 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
     if (fuzz_rewrite(rng)) ++rewritten;
     fuzz_signals(rng, body);
     if (responses_fuzz::step(rng, mutate)) ++responses_stored;
+    if (fuzz_whole(rng, wholes[rng.below(wholes.size())])) ++kept_whole;
   }
-  fmt::print("ok, {} of them were stored, {} rewritten; of the responses dialect {} were stored\n", stored, rewritten,
-             responses_stored);
+  fmt::print("ok, {} of them were stored, {} rewritten, {} whole bodies stored; of the responses dialect {} were stored\n",
+             stored, rewritten, kept_whole, responses_stored);
   return 0;
 }
 
