@@ -31,6 +31,12 @@ TEST_CASE("classes: who reads along comes before who waits, and embeddings last"
   CHECK(order_of(snapshot, k_chat).queue_class == resilience::QueueClass::blocking);
   CHECK(order_of(snapshot, R"({"model":"m","input":["a"]})", {}, "/v1/embeddings").queue_class ==
         resilience::QueueClass::batch);
+  CHECK(order_of(snapshot, R"({"model":"m","input":[{"text":"a"}]})", {}, "/v1/embeddings").queue_class ==
+        resilience::QueueClass::batch);
+  CHECK(order_of(snapshot, R"({"model":"m","texts":["a"]})", {}, "/v2/embed").queue_class == resilience::QueueClass::batch);
+  // Somebody waits for a rerank.
+  CHECK(order_of(snapshot, R"({"model":"m","query":"q","documents":["a"]})", {}, "/v1/rerank").queue_class ==
+        resilience::QueueClass::blocking);
 }
 
 TEST_CASE("priority is what the client says, if it is a word that is known") {
@@ -75,6 +81,9 @@ TEST_CASE("what a request costs is its prompt and what may come, as far as it sa
   const PursuitOrder embeddings = order_of(snapshot, R"({"model":"m","input":["a","b"]})", {}, "/v1/embeddings");
   CHECK(embeddings.cost > 0);
   CHECK(embeddings.cost < 10);
+  const PursuitOrder rerank = order_of(snapshot, R"({"model":"m","query":"q","documents":["a","b"]})", {}, "/v1/rerank");
+  CHECK(rerank.cost > 0);
+  CHECK(rerank.cost < 10);
 }
 
 TEST_CASE("turns are between users, or else between credentials") {
