@@ -11,7 +11,8 @@ namespace {
 constexpr std::array<std::string_view, 8> k_media{"image",     "image_url", "images", "video",
                                                   "video_url", "audio",     "pdf",    "bytes"};
 
-bool is_media(std::string_view name, yyjson_val* object) {
+bool is_media(std::string_view name, yyjson_val* value, yyjson_val* object) {
+  if (!yyjson_is_str(value) && !yyjson_is_ctn(value)) return false;
   if (std::ranges::find(k_media, name) != k_media.end()) return true;
   return name == "url" && unsafe_yyjson_get_len(object) == 1;  // beside other members it is only mentioned
 }
@@ -26,7 +27,7 @@ void look_into(Reading& reading, yyjson_val* value) {
   yyjson_arr_foreach(value, index, count, item) { look_into(reading, item); }
   yyjson_val* name = nullptr;
   yyjson_obj_foreach(value, index, count, name, item) {
-    if (is_media(text_of(name), value)) {
+    if (is_media(text_of(name), item, value)) {
       reading.inspect_media(item);
       request.needs.vision = true;
       request.prompt_tokens += k_media_tokens;

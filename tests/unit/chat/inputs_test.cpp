@@ -191,6 +191,7 @@ TEST_CASE("pictures among inputs are looked at, texts that name a place are not"
   CHECK(why(R"([{"title":"t","url":"https://h/a.html"}])") == "");
   CHECK(embed(R"([{"image":"AAAA"}])").needs.vision);
   CHECK_FALSE(embed(R"([{"text":"image"}])").needs.vision);
+  CHECK_FALSE(embed(R"([{"text":"a","image":null,"bytes":12}])").needs.vision);
 }
 
 TEST_CASE("the longest whole input is what a context must hold, unless they share one") {
