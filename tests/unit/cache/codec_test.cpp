@@ -158,7 +158,7 @@ TEST_CASE("times and endpoints that nobody can have written are rubbish") {
   CHECK_FALSE(reads([](Meta& m) { m.stale = 24h * 366 * 11; }));
   CHECK_FALSE(reads([](Meta& m) { m.stored_at = WallTime(-1ms); }));
   CHECK_FALSE(reads([](Meta& m) { m.stored_at = WallTime::max(); }));
-  CHECK_FALSE(reads([](Meta& m) { m.endpoint = static_cast<chat::Endpoint>(4); }));
+  CHECK_FALSE(reads([](Meta& m) { m.endpoint = static_cast<chat::Endpoint>(chat::k_endpoints); }));
 }
 
 TEST_CASE("an entry at the limit of size is written and one byte more is not") {
