@@ -1,6 +1,7 @@
 // providers_fuzz [seed] [iterations]: the golden exchanges, damaged as bytes, as JSON and as events, through the readers; what is
 // stored through every form of rendering and back; stored forms damaged behind a right checksum; request bodies, damaged or not,
-// rewritten for another target; errors and headers damaged; rerank and embed, both requests and answers. Prints the seed first; a run is the same for the same seed.
+// rewritten for another target; errors and headers damaged; rerank and embed, requests and answers; messages and responses in steps
+// of their own. Prints the seed first; a run is the same for the same seed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 
 #include "core/check.h"
 #include "core/rng.h"
+#include "fuzz/messages_steps.h"
 #include "fuzz/responses_steps.h"
 #include "providers/answer.h"
 #include "providers/dialect.h"
@@ -430,6 +432,8 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
   std::uint64_t responses_stored = 0;
   const std::vector<Whole> wholes = golden_wholes();
   std::uint64_t kept_whole = 0;
+  MessagesSteps messages;
+  std::uint64_t messages_stored = 0;
   for (std::uint64_t i = 0; i < iterations; ++i) {
     const Body& body = bodies[rng.below(bodies.size())];
     if (fuzz_reader(rng, body)) ++stored;
@@ -439,9 +443,10 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
     fuzz_signals(rng, body);
     if (responses_fuzz::step(rng, mutate)) ++responses_stored;
     if (fuzz_whole(rng, wholes[rng.below(wholes.size())])) ++kept_whole;
+    if (messages.run(rng, [&rng](std::string& text) { mutate(rng, text); })) ++messages_stored;
   }
-  fmt::print("ok, {} of them were stored, {} rewritten, {} whole bodies stored; of the responses dialect {} were stored\n",
-             stored, rewritten, kept_whole, responses_stored);
+  fmt::print("ok, {} of them were stored, {} rewritten, {} whole bodies, {} messages and {} responses stored\n", stored,
+             rewritten, kept_whole, messages_stored, responses_stored);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "providers/anthropic/assembly.h"
 
 #include <algorithm>
+#include <array>
 
 #include "providers/anthropic/event.h"
 #include "providers/anthropic/object.h"
@@ -85,10 +86,12 @@ void Block::write(std::string& to, const Grown& grown, yyjson_val* start) {
 
 void Block::write(std::string& to) const {
   const JsonDoc start = JsonDoc::read(start_);
+  const BlockType type = block_type(string_of(member(start.root(), "type")).value_or(std::string_view()));
+  const bool is_call = type == BlockType::call || type == BlockType::hosted_call;
   Object object(to);
   for_each_member(start.root(), [&](std::string_view name, yyjson_val* value) {
     const auto found = std::ranges::find(grown_, name, &Grown::name);
-    if (name == "input" && !input_.empty()) return;
+    if (name == "input" && (is_call || !input_.empty())) return;
     if (found == grown_.end()) return object.any(name, value);
     std::string json;
     write(json, *found, value);
@@ -100,7 +103,12 @@ void Block::write(std::string& to) const {
     write(json, grown, nullptr);
     object.any(grown.name, json);
   }
-  if (!input_.empty()) object.any("input", JsonDoc::read(input_).root());
+  if (!input_.empty()) {
+    object.any("input", JsonDoc::read(input_).root());
+  } else if (is_call) {
+    yyjson_val* input = member(start.root(), "input");
+    object.json("input", yyjson_is_obj(input) ? json_of(input) : "{}");
+  }
 }
 
 class Assembly {
@@ -154,19 +162,27 @@ class Assembly {
 
   bool message(const Record& record) {
     bool ok = true;
-    const auto set = [&](MemberTexts& to) {
-      return [&](std::string_view name, yyjson_val* value) { ok = to.set(name, json_of(value)) && ok; };
+    const auto set = [&ok](MemberTexts& to, std::string_view name, yyjson_val* value) {
+      ok = to.set(name, json_of(value)) && ok;
     };
+    // What the message is called at its beginning stands.
+    const auto change = [&](std::string_view name, yyjson_val* value) {
+      constexpr std::array<std::string_view, 6> k_fixed{"id", "type", "role", "model", "content", "usage"};
+      if (!yyjson_is_null(value) && std::ranges::find(k_fixed, name) == k_fixed.end()) set(out_.members, name, value);
+    };
+    const bool is_start = record.kind == Record::Kind::message_start;
     const JsonDoc members = JsonDoc::read('{' + std::string(record.members) + '}');
     for_each_member(members.root(), [&](std::string_view name, yyjson_val* value) {
-      if (name == "delta") {
-        for_each_member(value, set(out_.members));
-      } else if (name != "content") {
-        ok = out_.members.set(name, json_of(value)) && ok;
+      if (is_start) {
+        if (name != "content") set(out_.members, name, value);
+      } else if (name == "delta") {
+        for_each_member(value, change);
+      } else {
+        change(name, value);
       }
     });
     const JsonDoc usage = JsonDoc::read(record.usage);
-    for_each_member(usage.root(), set(out_.usage));
+    for_each_member(usage.root(), [&](std::string_view name, yyjson_val* value) { set(out_.usage, name, value); });
     return ok;
   }
 

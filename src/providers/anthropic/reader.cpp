@@ -223,7 +223,8 @@ EventKind StreamReader::take_known(EventType type, yyjson_val* root, std::string
 
 EventKind StreamReader::message_start(yyjson_val* root) {
   yyjson_val* message = member(root, "message");
-  if (std::exchange(started_, true) || !yyjson_is_obj(message) || !is_nothing(member(message, "content"))) {
+  const bool is_message = yyjson_is_obj(message) && string_of(member(message, "type")).value_or("message") == "message";
+  if (std::exchange(started_, true) || !is_message || !is_nothing(member(message, "content"))) {
     misunderstood();
     return EventKind::other;
   }
@@ -280,7 +281,8 @@ EventKind StreamReader::block_delta(yyjson_val* root) {
   if (!belongs(type, block->type) || (!grown.empty() && !piece)) return misunderstood();
   if (type == DeltaType::input_json) {
     block->input += *piece;
-  } else if (piece && type != DeltaType::signature && !gathered_.not_understood) {
+  } else if ((block->type == BlockType::text || block->type == BlockType::thinking) && piece &&
+             type != DeltaType::signature && !gathered_.not_understood) {
     gathered_.text += *piece;
   }
   if (type == DeltaType::text && !gathered_.says_something) gathered_.says_something = !is_blank(*piece);
