@@ -13,9 +13,9 @@ namespace {
 // A block while its deltas are added to it.
 class Block {
  public:
-  explicit Block(std::string_view start) : start_(start) {}
+  Block(BlockType type, std::string start) : type_(type), start_(std::move(start)) {}
 
-  void grow(std::string_view name, std::string_view piece) { grown(name).text += piece; }
+  void grow(std::string_view name, std::string_view piece) { grown(name, Grown::Kind::string).text += piece; }
   void input(std::string_view piece) { input_ += piece; }
   // False when it has too many members.
   bool delta(yyjson_val* delta);
@@ -30,13 +30,17 @@ class Block {
   };
   static constexpr std::size_t k_most = 16;
 
-  Grown& grown(std::string_view name) {
-    const auto found = std::ranges::find(grown_, name, &Grown::name);
-    if (found != grown_.end()) return *found;
-    return grown_.emplace_back(Grown{std::string(name), {}});
+  // Begins anew where it was of another kind.
+  Grown& grown(std::string_view name, Grown::Kind kind) {
+    auto found = std::ranges::find(grown_, name, &Grown::name);
+    if (found == grown_.end()) found = grown_.insert(found, Grown{.name = std::string(name), .text = {}, .kind = kind});
+    if (found->kind != kind) *found = {.name = std::string(name), .text = {}, .kind = kind};
+    return *found;
   }
+  [[nodiscard]] bool is_call() const { return type_ == BlockType::call || type_ == BlockType::hosted_call; }
   static void write(std::string& to, const Grown& grown, yyjson_val* start);
 
+  BlockType type_;
   std::string start_;  // JSON of content_block
   std::vector<Grown> grown_;
   std::string input_;
@@ -49,20 +53,20 @@ bool Block::delta(yyjson_val* delta) {
     return true;
   }
   if (type == DeltaType::citations) {
-    Grown& list = grown("citations");
-    list.kind = Grown::Kind::list;
+    Grown& list = grown("citations", Grown::Kind::list);
     if (!list.text.empty()) list.text += ',';
     append_json(list.text, member(delta, "citation"));
     return true;
   }
-  // Of known types one member grows, and of unknown ones every text: that is what deltas are.
+  // Of known types one member grows, and of unknown ones every text, since that is what deltas are; but what makes a known block
+  // what it is only grows by the deltas that belong to it.
   const std::string_view only = grown_member(type);
   for_each_member(delta, [&](std::string_view name, yyjson_val* value) {
-    if (name == "type" || (!only.empty() && name != only)) return;
+    constexpr std::array<std::string_view, 8> k_own{"type", "id", "name", "text", "thinking", "signature", "input", "data"};
+    const bool is_own = type_ != BlockType::other && std::ranges::find(k_own, name) != k_own.end();
+    if (name == "type" || (only.empty() ? is_own : name != only)) return;
     if (const auto piece = string_of(value)) return grow(name, *piece);
-    Grown& whole = grown(name);
-    whole.kind = Grown::Kind::value;
-    whole.text = json_of(value);
+    grown(name, Grown::Kind::value).text = json_of(value);
   });
   return grown_.size() <= k_most;
 }
@@ -86,12 +90,10 @@ void Block::write(std::string& to, const Grown& grown, yyjson_val* start) {
 
 void Block::write(std::string& to) const {
   const JsonDoc start = JsonDoc::read(start_);
-  const BlockType type = block_type(string_of(member(start.root(), "type")).value_or(std::string_view()));
-  const bool is_call = type == BlockType::call || type == BlockType::hosted_call;
   Object object(to);
   for_each_member(start.root(), [&](std::string_view name, yyjson_val* value) {
     const auto found = std::ranges::find(grown_, name, &Grown::name);
-    if (name == "input" && (is_call || !input_.empty())) return;
+    if (name == "input" && (is_call() || !input_.empty())) return;
     if (found == grown_.end()) return object.any(name, value);
     std::string json;
     write(json, *found, value);
@@ -105,7 +107,7 @@ void Block::write(std::string& to) const {
   }
   if (!input_.empty()) {
     object.any("input", JsonDoc::read(input_).root());
-  } else if (is_call) {
+  } else if (is_call()) {
     yyjson_val* input = member(start.root(), "input");
     object.json("input", yyjson_is_obj(input) ? json_of(input) : "{}");
   }
@@ -193,7 +195,9 @@ class Assembly {
     if (!index || *index >= k_blocks_max) return false;
     if (record.text == "content_block_start") {
       if (*index >= blocks_.size()) blocks_.resize(*index + 1);
-      blocks_[*index].emplace(json_of(member(doc.root(), "content_block")));
+      yyjson_val* content = member(doc.root(), "content_block");
+      const BlockType type = block_type(string_of(member(content, "type")).value_or(std::string_view()));
+      blocks_[*index].emplace(type, json_of(content));
       return true;
     }
     Block* block = at(*index);

@@ -97,6 +97,30 @@ TEST_CASE("what is not known of a stream comes again as it was") {
   }
 }
 
+TEST_CASE("deltas of an unknown kind grow what is unknown, and leave alone what makes a block what it is") {
+  const auto content = [](std::string_view block, const std::vector<std::string_view>& deltas) {
+    std::string stream = event("message_start", R"({"type":"message_start","message":{"content":[]}})") +
+                         event("content_block_start",
+                               R"({"type":"content_block_start","index":0,"content_block":)" + std::string(block) + "}");
+    for (const std::string_view delta : deltas) {
+      stream +=
+          event("content_block_delta", R"({"type":"content_block_delta","index":0,"delta":)" + std::string(delta) + "}");
+    }
+    stream += event("content_block_stop", R"({"type":"content_block_stop","index":0})") +
+              event("message_delta", R"({"type":"message_delta","delta":{"stop_reason":"end_turn"}})") +
+              event("message_stop", R"({"type":"message_stop"})");
+    return anthropic_test::told_by_body(rendered(k_messages, stored(k_messages, true, stream), {})).content.front();
+  };
+  CHECK(content(R"({"type":"new","a":"x","b":null})",
+                {R"({"type":"d","a":"y"})", R"({"type":"d","a":"z","b":"1"})", R"({"type":"d","c":[1]})"}) ==
+        anthropic_test::sorted(R"({"type":"new","a":"xyz","b":"1","c":[1]})"));
+  // Where the kind of a value changes, the last counts.
+  CHECK(content(R"({"type":"new"})", {R"({"type":"d","a":[1]})", R"({"type":"d","a":"y"})"}) == R"({"a":"y","type":"new"})");
+  CHECK(content(R"({"type":"new"})", {R"({"type":"d","a":"y"})", R"({"type":"d","a":{}})"}) == R"({"a":{},"type":"new"})");
+  CHECK(content(R"({"type":"text","text":"t"})", {R"({"type":"d","text":"u","own":"v"})"}) ==
+        R"({"own":"v","text":"t","type":"text"})");
+}
+
 TEST_CASE("a streamed message without counts shows estimates, and zeros where the policy says so") {
   const Answer answer = stored(k_messages, true, golden_message("no_usage_stream.sse").body);
   const std::array<std::uint64_t, 2> estimate{40, answer.estimated_completion_tokens};
