@@ -246,6 +246,10 @@ NamedModel named_model(std::string_view method, std::string_view path, std::stri
   return {std::move(told.model), stream};
 }
 
+bool only_counts(std::string_view path) {
+  return path.ends_with("/count_tokens") || path.ends_with(":countTokens") || path.ends_with("/input_tokens");
+}
+
 bool is_anthropic_path(std::string_view path) {
   const Segments segments(path);
   for (std::size_t i = 0; i < segments.count; ++i) {

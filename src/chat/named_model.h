@@ -28,6 +28,9 @@ constexpr std::size_t k_named_upload_max = std::size_t{8} << 10;  // so much of 
 // otherwise.
 NamedModel named_model(std::string_view method, std::string_view path, std::string_view body);
 
+// Is this a question about the size of a prompt? Providers limit it apart from what models answer, so it waits for nothing.
+bool only_counts(std::string_view path);
+
 // Do the clients of this path read errors as Anthropic writes them? (.../messages and what is below it, Claude on Vertex; not the
 // messages of OpenAI's threads and stored completions.)
 bool is_anthropic_path(std::string_view path);

@@ -158,7 +158,7 @@ void Flow::pass_through(bool streamed) {
   FillOrder order = order_for(false);
   order.call.endpoint = chat::Endpoint::other;
   // An upload that comes as it is sent cannot wait: it would have to be kept.
-  if (streamed) order.call.is_paced = false;
+  if (streamed || chat::only_counts(http::split_target(exchange_.request().target).path)) order.call.is_paced = false;
   if (judgement_.model == nullptr) order.call.limits.total = k_pass_through_total;
   if (streamed) {
     order.call.body.reset();

@@ -101,13 +101,16 @@ TEST_CASE("what names no model goes through at once") {
   }
 }
 
-TEST_CASE("errors of our own are Anthropic's below its paths") {
+TEST_CASE("counting a prompt waits for nobody, and errors of our own are Anthropic's below its paths") {
   DoorBench b(k_config);
-  const auto first = b.send(post({.path = "/v1/messages/count_tokens"}, R"({"model":"slow"})"));
-  const auto second = b.send(post({.path = "/v1/messages/count_tokens"}, R"({"model":"slow"})"));
-  const auto third = b.send(post({.path = "/v1/messages/count_tokens"}, R"({"model":"slow"})"));
-  CHECK(third->received().starts_with("HTTP/1.1 429"));
-  CHECK(body_of(third->received()).starts_with(R"({"type":"error","error":{"type":"rate_limit_error")"));
+  for (std::size_t i = 1; i <= 3; ++i) {
+    b.kept.push_back(b.send(post({.path = "/v1/messages/count_tokens"}, R"({"model":"slow"})")));
+    CHECK(b.asked.size() == i);
+  }
+  DoorBench locked(k_config + "[[client]]\nname = \"desk\"\nkey = \"a-key-of-the-desk\"\n");
+  const auto refused = locked.send(post({.path = "/v1/messages/count_tokens"}, R"({"model":"slow"})"));
+  CHECK(refused->received().starts_with("HTTP/1.1 401"));
+  CHECK(body_of(refused->received()).starts_with(R"({"type":"error","error":{"type":"authentication_error")"));
 }
 
 }  // namespace outrigger::proxy::test
