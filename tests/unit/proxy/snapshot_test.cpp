@@ -90,7 +90,7 @@ dialect = "anthropic"
 name = "other"
 url = "http://h/v1"
 [[upstream]]
-name = "chat"
+name = "narrow"
 url = "http://h/v1"
 speaks = ["chat/completions"]
 [[upstream]]
@@ -117,9 +117,9 @@ dialect = "dify"
            Case{"claude", responses, messages},
            Case{"claude", messages, messages},
            Case{"claude", completions, completions},
-           Case{"chat", responses, chat_completions},
-           Case{"chat", messages, chat_completions},
-           Case{"chat", chat_completions, chat_completions},
+           Case{"narrow", responses, chat_completions},
+           Case{"narrow", messages, chat_completions},
+           Case{"narrow", chat_completions, chat_completions},
            Case{"both", responses, responses},
            Case{"both", chat_completions, messages},
            Case{"dify", chat_completions, other},
