@@ -30,8 +30,8 @@ std::optional<chat::Media> media_of(std::string_view url) {
 }
 
 // Members that only say how to deliver or whom to count, and are left out without a word: nearly every client sends them.
-constexpr std::array<std::string_view, 6> k_silent{"store",          "prompt_cache_key", "prompt_cache_retention",
-                                                   "stream_options", "background",       "object"};
+constexpr std::array<std::string_view, 5> k_silent{"store", "prompt_cache_key", "prompt_cache_retention", "stream_options",
+                                                   "background"};
 // Those that are missed.
 constexpr std::array<std::string_view, 4> k_lost{"metadata", "service_tier", "truncation", "max_tool_calls"};
 // Those by which a request refers to what lies at the provider.
@@ -113,7 +113,8 @@ Refusal RequestHearer::option(std::string_view name, yyjson_val* value) {
   } else if (name == "stream") {
     said_.stream = yyjson_is_true(value);
   } else if (name == "user" || name == "safety_identifier") {
-    if (said_.user.empty() || name == "user") said_.user = string_of(value).value_or(std::string_view());
+    const std::string_view asker = string_of(value).value_or(std::string_view());
+    if (!asker.empty() && (said_.user.empty() || name == "user")) said_.user = asker;
   } else if (name == "max_output_tokens") {
     said_.max_output = whole_number_of(value);
     if (!said_.max_output) return NotCarried::not_understood;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "chat/json.h"
@@ -35,6 +36,23 @@ constexpr std::array<Echo, 6> k_beginning{{{"status", "\"in_progress\""},
 const Echo* find(const auto& list, std::string_view name) {
   const auto found = std::ranges::find(list, name, &Echo::name);
   return found == list.end() ? nullptr : &*found;
+}
+
+using Bytes16 = unsigned char __attribute__((vector_size(16)));
+using Words2 = unsigned long long __attribute__((vector_size(16)));
+constexpr std::size_t k_lanes = 16;
+constexpr auto k_last_mark = static_cast<unsigned char>(Mark::response);
+
+// Where the next mark stands at or after `at`; the size of `text` when there is none.
+std::size_t next_mark(std::string_view text, std::size_t at) {
+  for (; at + k_lanes <= text.size(); at += k_lanes) {
+    Bytes16 here;
+    std::memcpy(&here, text.data() + at, k_lanes);
+    const auto marks = reinterpret_cast<Words2>(here <= k_last_mark);
+    if ((marks[0] | marks[1]) != 0) break;
+  }
+  while (at < text.size() && static_cast<unsigned char>(text[at]) > k_last_mark) ++at;
+  return at;
 }
 
 }  // namespace
@@ -146,13 +164,12 @@ bool TemplateWriter::event(yyjson_val* root, std::string_view type) {
 }
 
 void Filler::fill(std::string_view text, const Filling& filling, int depth) {
-  std::size_t plain = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto here = static_cast<unsigned char>(text[i]);
-    if (here > static_cast<unsigned char>(Mark::response)) continue;
-    text_.append(text, plain, i - plain);
-    plain = i + 1;
-    switch (static_cast<Mark>(here)) {
+  for (std::size_t at = 0;;) {
+    const std::size_t mark = next_mark(text, at);
+    text_.append(text, at, mark - at);
+    if (mark == text.size()) return;
+    at = mark + 1;
+    switch (static_cast<Mark>(text[mark])) {
       case Mark::id:
         out_.ids.push_back(static_cast<std::uint32_t>(text_.size()));
         text_ += k_id_blank;
@@ -177,7 +194,6 @@ void Filler::fill(std::string_view text, const Filling& filling, int depth) {
         break;
     }
   }
-  text_.append(text, plain);
 }
 
 Rendered Filler::rendered() && {

@@ -294,6 +294,13 @@ TEST_CASE("responses: what cannot be said to others says why") {
     CHECK(heard(body) == "not_understood");
 }
 
+TEST_CASE("responses: who asks is the user, or who is named for safety") {
+  for (const std::string_view more : {R"("user":"anna","safety_identifier":"b")", R"("safety_identifier":"b","user":"anna")",
+                                      R"("safety_identifier":"anna","user":"")", R"("safety_identifier":"anna")"}) {
+    CHECK(heard(R"({"model":"m","input":"x",)" + std::string(more) + "}").find("|anna|") != std::string::npos);
+  }
+}
+
 TEST_CASE("responses: top_logprobs 0 asks for nothing") {
   CHECK(heard(R"({"model":"m","input":"x","top_logprobs":0})").starts_with("m\n"));
 }
