@@ -136,6 +136,7 @@ void Telling::usage(yyjson_val* told, Speaker& to) {
   to.usage({.input = count(told, "input_tokens"),
             .output = count(told, "output_tokens"),
             .cached = count(member(told, "input_tokens_details"), "cached_tokens"),
+            .cache_written = count(member(told, "input_tokens_details"), "cache_write_tokens"),
             .reasoning = count(member(told, "output_tokens_details"), "reasoning_tokens")});
 }
 

@@ -13,7 +13,8 @@ std::string usage_shown(const Head& head, const RenderOptions& options) {
   if (head.usage && options.usage != UsagePolicy::zero) return std::string(head.usage_json);
   const bool zero = options.usage == UsagePolicy::zero;
   std::string text;
-  append_usage(text, zero ? 0 : options.prompt_tokens_estimate, 0, zero ? 0 : head.estimated_completion_tokens, 0);
+  append_usage(text, zero ? UsageSaid{}
+                          : UsageSaid{.input = options.prompt_tokens_estimate, .output = head.estimated_completion_tokens});
   return text;
 }
 

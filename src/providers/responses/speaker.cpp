@@ -221,7 +221,7 @@ std::string ResponsesSpeaker::object(std::string_view status) const {
       output += json(item);
     }
     usage.clear();
-    append_usage(usage, usage_.input, usage_.cached, usage_.output, usage_.reasoning);
+    append_usage(usage, usage_);
   }
   output += ']';
   std::string text;

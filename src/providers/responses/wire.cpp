@@ -106,14 +106,16 @@ void append_part(std::string& to, const TextKind& kind, std::string_view text) {
   if (&kind == &k_output_text) part.json("annotations", "[]").json("logprobs", "[]");
 }
 
-void append_usage(std::string& to, std::uint64_t input, std::uint64_t cached, std::uint64_t output,
-                  std::uint64_t reasoning) {
-  Object usage(to);
-  usage.number("input_tokens", input);
-  Object(usage.name("input_tokens_details")).number("cached_tokens", cached);
-  usage.number("output_tokens", output);
-  Object(usage.name("output_tokens_details")).number("reasoning_tokens", reasoning);
-  usage.number("total_tokens", input + output);
+void append_usage(std::string& to, const UsageSaid& usage) {
+  Object object(to);
+  object.number("input_tokens", usage.input);
+  {
+    Object details(object.name("input_tokens_details"));
+    details.number("cached_tokens", usage.cached).number("cache_write_tokens", usage.cache_written);
+  }
+  object.number("output_tokens", usage.output);
+  Object(object.name("output_tokens_details")).number("reasoning_tokens", usage.reasoning);
+  object.number("total_tokens", usage.input + usage.output);
 }
 
 }  // namespace outrigger::providers::responses

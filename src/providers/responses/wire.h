@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "providers/saying.h"
+
 namespace outrigger::providers::responses {
 
 // The members of one object, comma by comma.
@@ -115,6 +117,6 @@ class Wire {
 // The part itself: {"type":"output_text","text":…,"annotations":[],"logprobs":[]}.
 void append_part(std::string& to, const TextKind& kind, std::string_view text);
 // The usage of an answer.
-void append_usage(std::string& to, std::uint64_t input, std::uint64_t cached, std::uint64_t output, std::uint64_t reasoning);
+void append_usage(std::string& to, const UsageSaid& usage);
 
 }  // namespace outrigger::providers::responses

@@ -121,6 +121,7 @@ TEST_CASE("responses: golden exchanges are heard as what they say") {
     CHECK(notes->usage_.input == (*golden.usage)[0]);
     CHECK(notes->usage_.output == (*golden.usage)[1]);
     if (golden.cached > 0) CHECK(notes->usage_.cached == golden.cached);
+    if (golden.cached > 0) CHECK(notes->usage_.cache_written == 7);
     if (golden.reasoning_tokens > 0) CHECK(notes->usage_.reasoning == golden.reasoning_tokens);
   }
 }
@@ -289,8 +290,9 @@ TEST_CASE("responses: a message closes before what comes after it, interleaved c
       "response.output_text.delta", "response.output_text.done", "response.content_part.done", "response.output_item.done",
       "response.output_item.added", "response.output_item.added"};
   CHECK(std::vector(told.types.begin(), told.types.begin() + 10) == want);
-  CHECK(stream.find(R"("input_tokens":5,"input_tokens_details":{"cached_tokens":1},"output_tokens":6,)"
-                    R"("output_tokens_details":{"reasoning_tokens":3},"total_tokens":11})") != stream.npos);
+  CHECK(
+      stream.find(R"("input_tokens":5,"input_tokens_details":{"cached_tokens":1,"cache_write_tokens":2},"output_tokens":6,)"
+                  R"("output_tokens_details":{"reasoning_tokens":3},"total_tokens":11})") != stream.npos);
 }
 
 TEST_CASE("responses: an answer without an end is not said to be complete") {
