@@ -191,7 +191,9 @@ void Reading::inspect_media(yyjson_val* part) {
   for (yyjson_val* value = part; value < unsafe_yyjson_get_next(part); ++value) {  // a value's content follows it in memory
     if (!unsafe_yyjson_is_str(value)) continue;
     const std::string_view text = text_of(value);
-    if (text == "file_id") note(BypassReason::stateful);
+    // The value of a member follows its name.
+    const bool is_named = value + 1 < unsafe_yyjson_get_next(part) && !unsafe_yyjson_is_null(value + 1);
+    if (text == "file_id" && is_named) note(BypassReason::stateful);
     if (is_reference(text)) note(BypassReason::mutable_url);
     if (is_own_place(text)) request.needs.bound = true;
   }
