@@ -153,6 +153,7 @@ std::optional<Rendered> render(std::string_view encoded, const RenderOptions& op
   if (doc.root() == nullptr) return std::nullopt;
   std::string text;
   Cutter(text, doc.root()).run(head.response);
+  if (text.size() > k_rendered_size_max) return std::nullopt;
   Filler out;
   out.fill(text, {.usage = usage});
   return std::move(out).rendered();

@@ -37,7 +37,10 @@ class ResponsesSpeaker final : public Speaker {
   void begin(std::string_view model) override;
   void text(std::string_view piece) override { words(k_output_text, piece); }
   void reasoning(std::string_view /*piece*/) override {}
-  void refusal(std::string_view piece) override { words(k_refusal, piece); }
+  void refusal(std::string_view piece) override {
+    refused_ = refused_ || !piece.empty();
+    words(k_refusal, piece);
+  }
   void call(std::uint32_t number, std::string_view id, std::string_view tool) override;
   void arguments(std::uint32_t number, std::string_view piece) override;
   void usage(const UsageSaid& usage) override { usage_ = usage; }
@@ -68,6 +71,7 @@ class ResponsesSpeaker final : public Speaker {
   std::string_view incomplete_;  // the reason
   UsageSaid usage_;
   bool begun_ = false;
+  bool refused_ = false;
   bool finished_ = false;
   bool over_ = false;
 };
@@ -167,7 +171,9 @@ void ResponsesSpeaker::finish(Finish why, std::string_view /*stop_sequence*/) {
   if (over_ || std::exchange(finished_, true)) return;
   begin({});
   if (why == Finish::length) incomplete_ = "max_output_tokens";
-  if (why == Finish::filtered) incomplete_ = "content_filter";
+  // A refusal without a word is no complete answer.
+  const bool wordless = why == Finish::refused && !refused_;
+  if (why == Finish::filtered || wordless) incomplete_ = "content_filter";
   for (Item& item : items_) close(item);
   message_ = nullptr;
 }

@@ -312,6 +312,18 @@ TEST_CASE("responses: an answer without an end is not said to be complete") {
   CHECK(told_by_stream(speaker->take()).failure == "");
 }
 
+TEST_CASE("responses: a refusal without a word is no complete answer") {
+  const auto speaker = dialect().make_speaker(k_options);
+  speaker->begin("m");
+  speaker->text("Well");
+  speaker->finish(Finish::refused, {});
+  speaker->end();
+  const ToldHere told = told_by_stream(speaker->take());
+  CHECK(told.failure == "");
+  CHECK(told.status == "incomplete");
+  CHECK(told.incomplete == "content_filter");
+}
+
 TEST_CASE("responses: an error is the last that is said") {
   const ErrorSaid error{.status = 500, .type = "server_error", .code = {}, .message = "Sorry."};
   for (const bool stream : {false, true}) {

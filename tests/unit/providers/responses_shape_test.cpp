@@ -192,6 +192,7 @@ TEST_CASE("responses: what must not be answered from a cache says why") {
           Row{part(R"({"type":"input_image","image_url":"https://a/b.png"})"), "mutable_url", false},
           Row{part(R"({"type":"input_image","image_url":"data:image/png;base64,AA=="})"), "", false},
           Row{part(R"({"type":"input_image","file_id":"file-1"})"), "stateful", true},
+          Row{part(R"({"type":"input_image","image_url":"data:image/png;base64,AA==","file_id":null})"), "", false},
           Row{part(R"({"type":"input_file","file_id":"file-1"})"), "stateful", true},
           Row{part(R"({"type":"input_file","file_url":"https://a/b.pdf"})"), "mutable_url", false},
           Row{part(R"({"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,AA=="})"), "", false},
