@@ -201,10 +201,13 @@ void append_tools(Object& body, const Conversation& said) {
   if (said.parallel_calls) body.json("parallel_tool_calls", *said.parallel_calls ? "true" : "false");
 }
 
-// `instructions` holds one text; what is more, or stands alone, is a message.
-bool leads(const std::vector<chat::Turn>& turns) {
-  const chat::Turn& first = turns.front();
-  return turns.size() > 1 && first.role == Role::instruction && first.parts.size() == 1 && !first.parts.front().text.empty();
+// `instructions` holds one text; what is more, or stands alone, is a message. So is what asks for any JSON object: providers want
+// the word "JSON" in the messages then, and do not look for it in `instructions`.
+bool leads(const Conversation& said) {
+  if (said.format && said.format->kind == chat::Format::Kind::json_object) return false;
+  const chat::Turn& first = said.turns.front();
+  return said.turns.size() > 1 && first.role == Role::instruction && first.parts.size() == 1 &&
+         !first.parts.front().text.empty();
 }
 
 }  // namespace
@@ -221,7 +224,7 @@ std::expected<std::string, NotCarried> say_request(const Conversation& said, cha
     Object body(text);
     body.string("model", said.model);
     std::span<const chat::Turn> turns(said.turns);
-    if (leads(said.turns)) {
+    if (leads(said)) {
       body.string("instructions", turns.front().parts.front().text);
       turns = turns.subspan(1);
     }

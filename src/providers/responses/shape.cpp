@@ -170,8 +170,8 @@ bool Input::note_item(yyjson_val* value) {
   Needs& needs = reading_.request.needs;
   if (is_message(value)) {
     yyjson_val* content = yyjson_obj_get(value, "content");
-    const bool whole = !text_or_empty(yyjson_obj_get(value, "role")).empty() && content != nullptr;
-    return whole || reading_.not_understood();
+    const bool has_content = yyjson_is_str(content) || yyjson_is_arr(content);
+    return (has_content && !text_or_empty(yyjson_obj_get(value, "role")).empty()) || reading_.not_understood();
   }
   const std::string_view type = text_or_empty(yyjson_obj_get(value, "type"));
   if (type.empty() || type == "item_reference") {

@@ -166,6 +166,10 @@ TEST_CASE("responses: how a request is said") {
       R"({"model":"m","instructions":"Be brief.","input":[{"role":"user","content":"Hi"}],)"
       R"("tools":[{"type":"function","name":"f","parameters":{"type":"object"},"strict":false}],"stream":false,"store":false})");
   c.tools.clear();
+  c.format = {.kind = chat::Format::Kind::json_object};
+  CHECK(said(c) == R"({"model":"m","input":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hi"}],)"
+                   R"("text":{"format":{"type":"json_object"}},"stream":false,"store":false})");
+  c.format.reset();
   c.turns = {{.role = Role::user, .parts = {{.text = "a"}, {.text = "b"}}},
              {.role = Role::assistant, .parts = {{.text = "c"}, {.text = "d"}}},
              {.role = Role::user, .parts = {{.kind = Part::Kind::result, .id = "1", .is_error = true}}}};

@@ -42,6 +42,8 @@ TEST_CASE("responses: what is not of a known shape keeps what routing needs") {
            ask("null"),
            ask("[1]"),
            ask(R"([{"role":"user"}])"),
+           ask(R"([{"role":"user","content":5}])"),
+           ask(R"([{"role":"user","content":null}])"),
            ask(R"([{"role":"","content":"x"}])"),
            ask(R"([{"type":"message","content":"x"}])"),
            ask(R"([{"content":"x"}])"),
