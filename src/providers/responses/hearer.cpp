@@ -105,7 +105,7 @@ void Telling::whole_item(std::uint64_t output, yyjson_val* item, Speaker& to) {
     if (call == calls_.end()) return static_cast<void>(++skipped);
     if (!call->second.has_arguments) arguments(output, text_in(item, "arguments"), to);
   } else if (type == "reasoning") {
-    if (reasoning_) return;
+    if (reasoning_ && reasoning_->first == output) return;
     const auto say = [&](std::uint32_t number, yyjson_val* part) { reasoning(output, number, text_in(part, "text"), to); };
     each(member(item, "summary"), say);
     each(member(item, "content"), say);

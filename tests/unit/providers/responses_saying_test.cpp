@@ -156,6 +156,16 @@ TEST_CASE("responses: what has no place elsewhere is skipped and counted") {
   }
 }
 
+TEST_CASE("responses: every reasoning item of a body is heard") {
+  const auto notes = heard(
+      false, R"({"object":"response","model":"m","status":"completed","output":[)"
+             R"({"type":"reasoning","summary":[{"type":"summary_text","text":"a"},{"type":"summary_text","text":"b"}]},)"
+             R"({"type":"function_call","call_id":"c","name":"f","arguments":"{}"},)"
+             R"({"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"d"}]}]})");
+  CHECK(notes->reasoning_ == "a\n\nb\n\nd");
+  CHECK(notes->log == "brrrcarrfz");
+}
+
 TEST_CASE("responses: text is heard at once, not at the end") {
   const std::string& body = golden("text.sse").body;
   const auto hearer = dialect().make_hearer(true);
