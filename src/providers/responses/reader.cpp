@@ -69,6 +69,24 @@ void Gathered::take_final(yyjson_val* object) {
   not_understood = not_understood || !TemplateWriter(response, id).response(object, TemplateWriter::Moment::end);
 }
 
+void Gathered::take_final(yyjson_val* object, const std::map<std::uint64_t, std::string>& items) {
+  yyjson_val* output = member(object, "output");
+  if (items.empty() || !yyjson_is_arr(output) || yyjson_arr_size(output) > 0) return take_final(object);
+  std::string list = "[";
+  for (const auto& [index, item] : items) {
+    if (list.size() > 1) list += ',';
+    list += item;
+  }
+  list += ']';
+  std::string text;
+  TemplateWriter(text, {}).response(object, TemplateWriter::Moment::end, list);
+  Filler filler;
+  const std::string told = text_of(member(object, "usage"));
+  filler.fill(text, {.usage = member(object, "usage") == nullptr ? std::string_view("null") : told});
+  const JsonDoc whole = JsonDoc::read(filler.text());
+  take_final(whole.root());
+}
+
 std::expected<Answer, chat::NoStoreReason> Gathered::conclude(bool streamed) {
   if (error) return std::unexpected(error_in_answer);
   if (not_understood) return std::unexpected(chat::NoStoreReason::not_understood);
@@ -187,10 +205,16 @@ void StreamReader::keep(yyjson_val* root, std::string_view type) {
   if (gathered_.id.empty()) gathered_.id = text_in(response, "id");
   bool good = TemplateWriter(frame_, gathered_.id).event(root, type);
   if (is_final) {
-    gathered_.take_final(response);
+    gathered_.take_final(response, whole_items_);
   } else if (yyjson_is_obj(response)) {
     TemplateWriter writer(object_, gathered_.id);
     good = writer.response(response, TemplateWriter::Moment::under_way) && good;
+  }
+  const auto index = whole_number_of(member(root, "output_index"));
+  if (type == "response.output_item.done" && index && whole_items_.size() < k_items_max) {
+    std::string& item = whole_items_[*index];
+    item.clear();
+    good = TemplateWriter(item, {}).value(member(root, "item"), 2) && good;
   }
   if (const auto delta = string_of(member(root, "delta"))) append_string(delta_, *delta);
   gathered_.not_understood = gathered_.not_understood || !good;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,8 @@ struct Gathered {
   bool not_understood = false;
 
   void take_final(yyjson_val* object);
+  // Some relays leave the output of the final object empty: it is what the items were that the stream has told whole.
+  void take_final(yyjson_val* object, const std::map<std::uint64_t, std::string>& items);
   // Nothing more is kept.
   void give_up();
   std::expected<Answer, chat::NoStoreReason> conclude(bool streamed);
@@ -75,9 +78,10 @@ class StreamReader final : public AnswerReader {
   std::vector<Event> events_;
   Gathered gathered_;
   std::unique_ptr<BlockingReader> blocking_;
-  std::vector<bool> items_;             // by output_index: has begun
-  std::string frame_, delta_, object_;  // room for keep()
-  bool begun_ = false;                  // a byte that is not blank has come
+  std::vector<bool> items_;                           // by output_index: has begun
+  std::map<std::uint64_t, std::string> whole_items_;  // by output_index: JSON of those that are complete
+  std::string frame_, delta_, object_;                // room for keep()
+  bool begun_ = false;                                // a byte that is not blank has come
 };
 
 }  // namespace outrigger::providers::responses

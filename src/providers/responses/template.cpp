@@ -104,7 +104,7 @@ bool TemplateWriter::container(yyjson_val* value, int depth) {
   return true;
 }
 
-bool TemplateWriter::response(yyjson_val* object, Moment moment) {
+bool TemplateWriter::response(yyjson_val* object, Moment moment, std::string_view output) {
   bool first = true;
   bool has_usage = false;
   to_ += '{';
@@ -116,6 +116,8 @@ bool TemplateWriter::response(yyjson_val* object, Moment moment) {
       to_ += echo->blank;
     } else if ((own == "created_at" || own == "completed_at") && yyjson_is_raw(member)) {
       mark(Mark::created);
+    } else if (own == "output" && !output.empty()) {
+      to_ += output;
     } else if (own == "usage") {
       has_usage = true;
       moment == Moment::end ? mark(Mark::usage) : static_cast<void>(to_ += "null");

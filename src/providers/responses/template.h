@@ -37,7 +37,8 @@ class TemplateWriter {
     beginning,  // made of the final object: nothing has been said
     end,        // the usage is marked
   };
-  bool response(yyjson_val* object, Moment moment);
+  // `output`: JSON text to stand in place of the object's own, unless it is empty.
+  bool response(yyjson_val* object, Moment moment, std::string_view output = {});
   // An event; `response` and, if it is a text, `delta` are marked. `name` is its type when it has none of its own.
   bool event(yyjson_val* root, std::string_view name);
 

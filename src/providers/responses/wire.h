@@ -103,7 +103,6 @@ class Wire {
   void call_done(const CallKind& kind, const Spot& spot, std::string_view whole);
   void error(std::string_view code, std::string_view message);
 
-  [[nodiscard]] std::uint64_t events() const { return events_; }
   void count_from(std::uint64_t events) { events_ = events; }
 
  private:
