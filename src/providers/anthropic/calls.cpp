@@ -1,6 +1,7 @@
 #include "providers/anthropic/calls.h"
 
 #include <algorithm>
+#include <array>
 
 #include "providers/anthropic/event.h"
 #include "providers/anthropic/object.h"
@@ -14,6 +15,11 @@ bool is_allowed(char c) {
 }
 
 }  // namespace
+
+bool runs_at_client(std::string_view tool_type) {
+  constexpr std::array<std::string_view, 4> k_begins{"bash_", "text_editor_", "computer_", "memory_"};
+  return std::ranges::any_of(k_begins, [tool_type](std::string_view begin) { return tool_type.starts_with(begin); });
+}
 
 bool is_valid_id(std::string_view id) { return !id.empty() && std::ranges::all_of(id, is_allowed); }
 

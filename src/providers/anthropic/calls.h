@@ -1,4 +1,4 @@
-// Calls of tools, as this wire wants them: ids of a certain alphabet, and inputs that are objects.
+// Tools and their calls, as this wire has them: ids of a certain alphabet, inputs that are objects, and tools of Anthropic's own.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,9 @@
 #include <vector>
 
 namespace outrigger::providers::anthropic {
+
+// Of the tools that have a dated name ("bash_20250124"), the client runs these; the others run at the provider.
+bool runs_at_client(std::string_view tool_type);
 
 // Ids must match ^[A-Za-z0-9_-]+$.
 bool is_valid_id(std::string_view id);

@@ -1,10 +1,9 @@
 // A body of Anthropic's messages as a Conversation. What other wires have no place for is refused or noted, member by member.
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "chat/json.h"
-#include "providers/anthropic/event.h"
+#include "providers/anthropic/calls.h"
 #include "providers/anthropic/object.h"
 #include "providers/anthropic/translate.h"
 #include "providers/json_doc.h"
@@ -150,9 +149,7 @@ void Listener::tool(yyjson_val* value) {
   const auto type = string_of(member(value, "type"));
   if (type && *type != "custom") {
     // Those that the client runs have no schema that could be told.
-    constexpr std::array<std::string_view, 4> k_client_tools{"bash_", "text_editor_", "computer_", "memory_"};
-    const bool runs_here = std::ranges::any_of(k_client_tools, [&](auto begin) { return type->starts_with(begin); });
-    return refuse(runs_here ? NotCarried::custom_tool : NotCarried::hosted_tool);
+    return refuse(runs_at_client(*type) ? NotCarried::custom_tool : NotCarried::hosted_tool);
   }
   chat::Tool& tool = out_.tools.emplace_back();
   for_each_member(value, [&](std::string_view name, yyjson_val* from) {

@@ -1,6 +1,5 @@
 #include "providers/anthropic/object.h"
 
-#include <array>
 #include <cstdlib>
 #include <memory>
 
@@ -9,11 +8,26 @@
 namespace outrigger::providers::anthropic {
 namespace {
 
-struct LineEnd {
-  std::string_view bytes, escape;
-};
-constexpr std::array k_line_ends{LineEnd{"\xc2\x85", "\\u0085"}, LineEnd{"\xe2\x80\xa8", "\\u2028"},
-                                 LineEnd{"\xe2\x80\xa9", "\\u2029"}};
+// The escape of the unusual line end at the front of `text`; empty when there is none.
+std::string_view line_end_escape(std::string_view text) {
+  if (text.starts_with("\xc2\x85")) return "\\u0085";
+  if (text.starts_with("\xe2\x80\xa8")) return "\\u2028";
+  if (text.starts_with("\xe2\x80\xa9")) return "\\u2029";
+  return {};
+}
+
+// Outside of strings JSON has none of these bytes, and inside of them an escape says the same.
+void append_escaped(std::string& to, std::string_view json) {
+  std::size_t plain = 0;  // where what is not yet written begins
+  for (std::size_t at = json.find_first_of("\xc2\xe2"); at != json.npos; at = json.find_first_of("\xc2\xe2", at + 1)) {
+    const std::string_view escape = line_end_escape(json.substr(at));
+    if (escape.empty()) continue;
+    to.append(json, plain, at - plain);
+    to += escape;
+    plain = at + (json[at] == '\xc2' ? 2 : 3);
+  }
+  to.append(json, plain);
+}
 
 }  // namespace
 
@@ -29,14 +43,7 @@ void append_json(std::string& to, yyjson_val* value) {
     to += "null";
     return;
   }
-  // Outside of strings JSON has none of these bytes, and inside of them an escape says the same.
-  std::size_t at = to.size();
-  to.append(text.get(), size);
-  for (const auto& [bytes, escape] : k_line_ends) {
-    for (std::size_t found = to.find(bytes, at); found != std::string::npos; found = to.find(bytes, found)) {
-      to.replace(found, bytes.size(), escape);
-    }
-  }
+  append_escaped(to, {text.get(), size});
 }
 
 std::string json_of(yyjson_val* value) {

@@ -2,7 +2,7 @@
 // else is refused here.
 #include <algorithm>
 #include <array>
-#include <map>
+#include <set>
 
 #include "chat/number.h"
 #include "providers/anthropic/calls.h"
@@ -308,17 +308,17 @@ void Writer::tool(const chat::Tool& tool, List& to) {
 
 // Where calls are talked about the API wants tools to be declared, even if none may be called.
 void Writer::called_tools(Object& to) {
-  std::map<std::string_view, bool> names;
+  std::set<std::string_view> names;
   for (const chat::Turn& turn : from_.turns) {
     for (const Part& part : turn.parts) {
-      if (part.kind == Kind::call) names.emplace(part.tool, true);
+      if (part.kind == Kind::call) names.insert(part.tool);
     }
   }
   if (names.empty()) return;
   losses_.note("tools");
   {
     List list(to.name("tools"));
-    for (const auto& [name, called] : names) {
+    for (const std::string_view name : names) {
       Object object(list.item());
       object.string("name", name);
       object.json("input_schema", k_empty_schema);

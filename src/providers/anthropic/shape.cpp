@@ -2,12 +2,10 @@
 // `system` is a content of the depth 2.
 #include "providers/anthropic/shape.h"
 
-#include <algorithm>
-#include <array>
-
 #include "chat/binding.h"
 #include "chat/json.h"
 #include "chat/reading.h"
+#include "providers/anthropic/calls.h"
 
 namespace outrigger::providers::anthropic {
 namespace {
@@ -215,9 +213,6 @@ bool system(Reading& reading, yyjson_val* value) {
   return content(reading, value, 2, Turn::other);
 }
 
-// Tools with a dated name that the client runs. Everything else that is not `custom` runs at the provider.
-constexpr std::array<std::string_view, 4> k_client_tools{"bash_", "text_editor_", "computer_", "memory_"};
-
 bool tool(Reading& reading, yyjson_val* value) {
   if (!yyjson_is_obj(value)) return reading.not_understood();
   yyjson_val* type = yyjson_obj_get(value, "type");
@@ -226,8 +221,7 @@ bool tool(Reading& reading, yyjson_val* value) {
   reading.request.needs.tools = true;
   if (!is_custom) {
     reading.request.needs.bound = true;
-    const auto begins = [type](std::string_view with) { return text_of(type).starts_with(with); };
-    if (std::ranges::none_of(k_client_tools, begins)) reading.note(BypassReason::hosted_tool);
+    if (!runs_at_client(text_of(type))) reading.note(BypassReason::hosted_tool);
   }
   Members members;
   if (!members.load(value)) return reading.not_json();

@@ -63,7 +63,9 @@ class MessageSpeaker : public Speaker {
     model_ = model;
     begun();
   }
-  void reasoning(std::string_view /*piece*/) override {}
+  void reasoning(std::string_view /*piece*/) override {
+    if (has_begun_ && !is_over_) thought();
+  }
   void refusal(std::string_view piece) override {
     if (piece.empty()) return;
     has_refused_ = true;
@@ -86,6 +88,7 @@ class MessageSpeaker : public Speaker {
 
  protected:
   virtual void begun() = 0;
+  virtual void thought() = 0;
   virtual void failed(const ErrorSaid& error) = 0;
   virtual void ended() = 0;
 
@@ -189,6 +192,10 @@ class StreamSpeaker final : public MessageSpeaker {
       write_usage(message.name("usage"));
     });
   }
+  // A stream in which nothing comes for long is given up by some; a keep-alive tells nothing of what is thought.
+  void thought() override {
+    if (thoughts_++ % k_thoughts_a_ping == 0) event("ping", [](Object&) {});
+  }
   void failed(const ErrorSaid& error) override { out_ += error_event(error); }
   void ended() override {
     flush();
@@ -258,8 +265,10 @@ data: {"type":"content_block_delta","index":)";
     }
   }
 
-  std::deque<Block> blocks_;  // the open one, and those that wait for it
-  std::uint64_t index_ = 0;   // of the open one
+  std::deque<Block> blocks_;                              // the open one, and those that wait for it
+  static constexpr std::uint64_t k_thoughts_a_ping = 64;  // about a second of a fast model
+  std::uint64_t index_ = 0;                               // of the open one
+  std::uint64_t thoughts_ = 0;                            // pieces of reasoning that were left out
 };
 
 class BlockingSpeaker final : public MessageSpeaker {
@@ -281,6 +290,7 @@ class BlockingSpeaker final : public MessageSpeaker {
 
  private:
   void begun() override {}
+  void thought() override {}
   void failed(const ErrorSaid& error) override { out_ = error_body(error); }
   void ended() override {
     Object message(out_);
