@@ -59,7 +59,7 @@ class MessageSpeaker : public Speaker {
   explicit MessageSpeaker(const SpeakerOptions& options) : id_(id_of(options)) {}
 
   void begin(std::string_view model) override {
-    if (std::exchange(has_begun_, true)) return;
+    if (is_over_ || std::exchange(has_begun_, true)) return;
     model_ = model;
     begun();
   }
@@ -80,9 +80,10 @@ class MessageSpeaker : public Speaker {
     if (!std::exchange(is_over_, true)) failed(error);
   }
   void end() override {
-    if (std::exchange(is_over_, true)) return;
+    if (is_over_) return;
     begin({});
     ended();
+    is_over_ = true;
   }
   std::string take() override { return std::exchange(out_, {}); }
 
@@ -177,6 +178,7 @@ class StreamSpeaker final : public MessageSpeaker {
     if (Block* block = call_in(blocks_, number)) grow(*block, piece);
   }
   void finish(Finish why, std::string_view stop_sequence) override {
+    if (is_over()) return;
     MessageSpeaker::finish(why, stop_sequence);
     flush();
   }

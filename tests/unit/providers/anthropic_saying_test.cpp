@@ -299,6 +299,10 @@ TEST_CASE("an answer that breaks off is not whole, and an error says so") {
   stream->error(error);
   stream->end();
   CHECK(stream->take() == dialect().error_event(error, 2));
+  stream->begin("m");
+  stream->text("y");
+  stream->finish(Finish::stop, {});
+  CHECK(stream->take().empty());
   const auto body = dialect().make_speaker(k_blocking);
   body->begin("m");
   body->text("x");
