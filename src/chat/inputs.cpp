@@ -92,7 +92,7 @@ bool Reading::prompt(yyjson_val* value) {
   // The model goes on where the prompt ends, so the blanks there count; with a suffix it fills in code, and an echo repeats the
   // prompt in the answer.
   const bool is_exact = has_suffix || (marks & k_echo) != 0;
-  text(words, {.trim_front = true, .trim_back = false}, is_exact ? Turn::exact : Turn::other);
+  text(words, {.trim_front = true, .trim_back = false}, is_exact ? TextUse::exact : TextUse::other);
   return true;
 }
 
@@ -101,7 +101,7 @@ bool Reading::input(yyjson_val* value) {
   const Elements elements = elements_of(value);
   if (elements.first == nullptr && has_records(value)) {
     keep_whole();
-    return yyjson_is_arr(value) ? list(value, Turn::other) : record(value, 1);
+    return yyjson_is_arr(value) ? list(value, TextUse::other) : record(value, 1);
   }
   if (elements.first == nullptr || elements.count > k_max_elements) return not_understood();
   input_.begin = form.size();
@@ -113,7 +113,7 @@ bool Reading::input(yyjson_val* value) {
     const std::size_t begin = form.size();
     const std::uint32_t before = request.prompt_tokens;
     if (yyjson_is_str(item)) {
-      text(text_of(item), {}, Turn::other);
+      text(text_of(item), {}, TextUse::other);
       says_ping = alone && text_of(item) == k_ping;
     } else {
       if (!this->value(item, k_list_depth)) return false;

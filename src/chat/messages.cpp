@@ -92,9 +92,9 @@ bool Reading::message(yyjson_val* value, bool is_last_user, bool is_last) {
   if (asks && (content == nullptr || yyjson_is_null(content))) return not_understood();
 
   if (role == "tool" || role == "function") request.needs.tools = true;
-  Turn turn = Turn::other;
-  if (is_last && role == "assistant") turn = Turn::exact;  // the model is to continue this
-  if (is_last_user && role == "user") turn = Turn::last_user;
+  TextUse turn = TextUse::other;
+  if (is_last && role == "assistant") turn = TextUse::exact;  // the model is to continue this
+  if (is_last_user && role == "user") turn = TextUse::last_user;
   request.prompt_tokens += k_message_tokens;
   const std::size_t mark = form.open_object();
   std::size_t count = 0;
@@ -105,7 +105,7 @@ bool Reading::message(yyjson_val* value, bool is_last_user, bool is_last) {
   return true;
 }
 
-bool Reading::message_member(const Members::Member& member, std::size_t& count, Turn turn) {
+bool Reading::message_member(const Members::Member& member, std::size_t& count, TextUse turn) {
   const std::string_view name = member.name();
   yyjson_val* value = member.value;
   if (name == "cache_control") return dropped(value, k_message_depth);
@@ -127,7 +127,7 @@ bool Reading::message_member(const Members::Member& member, std::size_t& count, 
   return this->value(value, k_message_depth);
 }
 
-bool Reading::content(yyjson_val* value, Turn turn) {
+bool Reading::content(yyjson_val* value, TextUse turn) {
   if (yyjson_is_str(value)) {
     if (is_own_place(text_of(value))) request.needs.bound = true;
     text(text_of(value), {}, turn);
@@ -141,7 +141,7 @@ bool Reading::content(yyjson_val* value, Turn turn) {
     return true;
   }
   // With pictures and the like around it a question is more than its words: it stays `safe`.
-  if (turn == Turn::last_user) turn = Turn::other;
+  if (turn == TextUse::last_user) turn = TextUse::other;
   const std::size_t mark = form.open_array();
   std::size_t index = 0;
   std::size_t count = 0;
@@ -157,7 +157,7 @@ bool Reading::content(yyjson_val* value, Turn turn) {
   return true;
 }
 
-bool Reading::part(yyjson_val* value, Edges edges, Turn turn) {
+bool Reading::part(yyjson_val* value, Edges edges, TextUse turn) {
   const bool is_text = is_text_part(value);
   if (is_text && !yyjson_is_str(yyjson_obj_get(value, "text"))) return not_understood();
   if (!is_text) {

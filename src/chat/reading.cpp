@@ -70,13 +70,13 @@ bool Reading::number(yyjson_val* value, int depth) {
   return true;
 }
 
-void Reading::text(std::string_view text, Edges edges, Turn turn) {
+void Reading::text(std::string_view text, Edges edges, TextUse turn) {
   request.prompt_tokens += estimate_tokens(text);
-  if (level == Level::exact || turn == Turn::exact) {
+  if (level == Level::exact || turn == TextUse::exact) {
     form.text(text);
     return;
   }
-  if (level >= Level::faq && turn == Turn::last_user) {
+  if (level >= Level::faq && turn == TextUse::last_user) {
     std::string safe;
     append_safe(safe, text, edges);
     if (const auto folded = fold_question(safe, level)) {

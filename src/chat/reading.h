@@ -18,7 +18,7 @@
 
 namespace outrigger::chat {
 
-enum class Turn : unsigned char {
+enum class TextUse : unsigned char {
   last_user,  // levels from `faq` up may fold it further
   other,
   exact,  // the model goes on where it ends, or it is code
@@ -49,7 +49,7 @@ class Reading {
   // A number as an exact decimal; anything else as it stands.
   bool number(yyjson_val* value, int depth);
   // A text that a person or a model wrote, at the level asked for. Counts its tokens.
-  void text(std::string_view text, Edges edges, Turn turn);
+  void text(std::string_view text, Edges edges, TextUse turn);
   // For what is left out of the form: it must be strict JSON all the same.
   bool dropped(yyjson_val* value, int depth) { return is_strict(value, depth + 1) || not_json(); }
 
@@ -78,16 +78,16 @@ class Reading {
   // An object with texts and pictures, as it stands: a document to rank, an input to embed. `depth` as for value().
   bool record(yyjson_val* value, int depth);
   // The value of a top-level member: a list of texts, each read as `turn` says, and of records that are not empty.
-  bool list(yyjson_val* value, Turn turn);
+  bool list(yyjson_val* value, TextUse turn);
   // The same: a list of pictures.
   bool pictures(yyjson_val* value);
 
  private:
   bool container(yyjson_val* value, int depth, Markers markers);
   bool message(yyjson_val* value, bool is_last_user, bool is_last);
-  bool message_member(const Members::Member& member, std::size_t& count, Turn turn);
-  bool content(yyjson_val* value, Turn turn);
-  bool part(yyjson_val* value, Edges edges, Turn turn);
+  bool message_member(const Members::Member& member, std::size_t& count, TextUse turn);
+  bool content(yyjson_val* value, TextUse turn);
+  bool part(yyjson_val* value, Edges edges, TextUse turn);
   bool without_cache_control(yyjson_val* object, int depth);
   bool tool_calls(yyjson_val* value);
   bool tool_call(yyjson_val* value);

@@ -45,7 +45,7 @@ bool Reading::record(yyjson_val* value, int depth) {
   return true;
 }
 
-bool Reading::list(yyjson_val* value, Turn turn) {
+bool Reading::list(yyjson_val* value, TextUse turn) {
   if (!yyjson_is_arr(value)) return not_understood();
   const std::size_t mark = form.open_array();
   std::size_t index = 0;

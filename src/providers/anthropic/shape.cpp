@@ -15,7 +15,7 @@ using chat::Edges;
 using chat::Members;
 using chat::Reading;
 using chat::text_of;
-using chat::Turn;
+using chat::TextUse;
 using Markers = chat::Reading::Markers;
 
 constexpr int k_message_depth = 3;
@@ -80,14 +80,14 @@ void note_block(Reading& reading, Block kind, yyjson_val* block) {
 }
 
 // `depth` is that of the list of blocks.
-bool content(Reading& reading, yyjson_val* value, int depth, Turn turn);
+bool content(Reading& reading, yyjson_val* value, int depth, TextUse turn);
 
 // Ids of calls are random; those that tools of the provider have (server_tool_use and its results) are no different.
 bool is_call_id(std::string_view name, std::string_view type) {
   return name == "tool_use_id" || (name == "id" && type.ends_with("tool_use"));
 }
 
-bool block(Reading& reading, yyjson_val* value, int depth, Edges edges, Turn turn) {
+bool block(Reading& reading, yyjson_val* value, int depth, Edges edges, TextUse turn) {
   const std::string_view type = type_of(value);
   const Block kind = kind_of(type);
   note_block(reading, kind, value);
@@ -112,7 +112,7 @@ bool block(Reading& reading, yyjson_val* value, int depth, Edges edges, Turn tur
     } else if (kind == Block::text && name == "text") {
       reading.text(text_of(member.value), edges, turn);
     } else if (name == "content" && (kind == Block::result || kind == Block::quoted) && !yyjson_is_null(member.value)) {
-      if (!content(reading, member.value, depth + 1, Turn::other)) return false;
+      if (!content(reading, member.value, depth + 1, TextUse::other)) return false;
     } else {
       // What a model puts into a call is its own: there cache_control is a name like any other.
       const Markers markers = name == "input" ? Markers::kept : Markers::left_out;
@@ -126,7 +126,7 @@ bool block(Reading& reading, yyjson_val* value, int depth, Edges edges, Turn tur
   return true;
 }
 
-bool content(Reading& reading, yyjson_val* value, int depth, Turn turn) {
+bool content(Reading& reading, yyjson_val* value, int depth, TextUse turn) {
   if (yyjson_is_str(value)) {
     reading.text(text_of(value), {}, turn);
     return true;
@@ -139,7 +139,7 @@ bool content(Reading& reading, yyjson_val* value, int depth, Turn turn) {
     return true;
   }
   // With pictures and the like around it a question is more than its words: it stays `safe`.
-  if (turn == Turn::last_user) turn = Turn::other;
+  if (turn == TextUse::last_user) turn = TextUse::other;
   const std::size_t mark = reading.form.open_array();
   std::size_t index = 0;
   std::size_t count = 0;
@@ -163,9 +163,9 @@ bool message(Reading& reading, yyjson_val* value, bool is_last_user, bool is_las
   yyjson_val* role = yyjson_obj_get(value, "role");
   yyjson_val* said = yyjson_obj_get(value, "content");
   if (!yyjson_is_str(role) || unsafe_yyjson_get_len(role) == 0 || said == nullptr) return reading.not_understood();
-  Turn turn = Turn::other;
-  if (is_last && text_of(role) == "assistant") turn = Turn::exact;  // the model is to continue this
-  if (is_last_user && text_of(role) == "user") turn = Turn::last_user;
+  TextUse turn = TextUse::other;
+  if (is_last && text_of(role) == "assistant") turn = TextUse::exact;  // the model is to continue this
+  if (is_last_user && text_of(role) == "user") turn = TextUse::last_user;
   reading.request.prompt_tokens += chat::k_message_tokens;
   const std::size_t mark = reading.form.open_object();
   std::size_t count = 0;
@@ -210,7 +210,7 @@ bool messages(Reading& reading, yyjson_val* value) {
 bool system(Reading& reading, yyjson_val* value) {
   if (!yyjson_is_ctn(value) || unsafe_yyjson_get_len(value) != 0) reading.says_ping = false;
   reading.request.prompt_tokens += chat::k_message_tokens;
-  return content(reading, value, 2, Turn::other);
+  return content(reading, value, 2, TextUse::other);
 }
 
 bool tool(Reading& reading, yyjson_val* value) {

@@ -12,13 +12,13 @@ bool texts(Reading& reading, yyjson_val* value) {
   reading.tiny_output = true;  // vectors are no words
   yyjson_val* first = yyjson_arr_get_first(value);
   reading.says_ping = yyjson_get_len(value) == 1 && yyjson_is_str(first) && chat::text_of(first) == chat::k_ping;
-  return reading.list(value, chat::Turn::exact);
+  return reading.list(value, chat::TextUse::exact);
 }
 
 constexpr chat::OwnMember k_members[] = {
     {.name = "texts", .read = texts, .asks = true},
     {.name = "inputs",
-     .read = [](Reading& reading, yyjson_val* value) { return reading.list(value, chat::Turn::exact); },
+     .read = [](Reading& reading, yyjson_val* value) { return reading.list(value, chat::TextUse::exact); },
      .asks = true},
     {.name = "images", .read = [](Reading& reading, yyjson_val* value) { return reading.pictures(value); }, .asks = true},
     {.name = "input_type", .field = chat::Field::plain},

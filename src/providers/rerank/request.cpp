@@ -23,7 +23,7 @@ bool query(Reading& reading, yyjson_val* value) {
   if (yyjson_is_obj(value)) return reading.record(value, 1);
   if (!yyjson_is_str(value)) return reading.not_understood();
   if (chat::text_of(value) == k_check_query) reading.marks |= k_asks_for_capital;
-  reading.text(chat::text_of(value), {}, chat::Turn::other);
+  reading.text(chat::text_of(value), {}, chat::TextUse::other);
   return true;
 }
 
@@ -32,7 +32,7 @@ bool documents(Reading& reading, yyjson_val* value) {
   reading.marks |= k_has_documents;
   yyjson_val* first = yyjson_arr_get_first(value);
   if (yyjson_is_str(first) && chat::text_of(first).starts_with(k_check_document)) reading.marks |= k_tells_of_carson_city;
-  return reading.list(value, chat::Turn::exact);
+  return reading.list(value, chat::TextUse::exact);
 }
 
 bool finish(Reading& reading, std::string_view /*body*/) {

@@ -89,11 +89,11 @@ class Input {
  private:
   bool lone_question(std::string_view text);
   bool items(yyjson_val* value);
-  bool item(yyjson_val* value, Turn turn);
+  bool item(yyjson_val* value, TextUse turn);
   bool note_item(yyjson_val* value);
-  bool item_member(const Members::Member& member, Turn turn);
-  bool content(yyjson_val* value, Turn turn);
-  bool part(yyjson_val* value, Edges edges, Turn turn);
+  bool item_member(const Members::Member& member, TextUse turn);
+  bool content(yyjson_val* value, TextUse turn);
+  bool part(yyjson_val* value, Edges edges, TextUse turn);
 
   Reading& reading_;
 };
@@ -114,7 +114,7 @@ bool Input::lone_question(std::string_view text) {
   const std::size_t list = form.open_array();
   const std::size_t message = form.open_object();
   form.name("content");
-  reading_.text(text, {}, Turn::last_user);
+  reading_.text(text, {}, TextUse::last_user);
   form.name("role");
   form.text("user");
   form.close(message, 2);
@@ -134,14 +134,14 @@ bool Input::items(yyjson_val* value) {
   }
   yyjson_arr_foreach(value, index, count, one) {
     const bool goes_on = index + 1 == count && is_message(one) && is_text(yyjson_obj_get(one, "role"), "assistant");
-    if (!item(one, index == last_user ? Turn::last_user : goes_on ? Turn::exact : Turn::other)) return false;
+    if (!item(one, index == last_user ? TextUse::last_user : goes_on ? TextUse::exact : TextUse::other)) return false;
   }
   reading_.form.close(mark, count);
   reading_.says_ping = count == 1 && says_ping_only(unsafe_yyjson_get_first(value));
   return true;
 }
 
-bool Input::item(yyjson_val* value, Turn turn) {
+bool Input::item(yyjson_val* value, TextUse turn) {
   if (!note_item(value)) return false;
   Members members;
   if (!members.load(value)) return reading_.not_json();
@@ -191,7 +191,7 @@ bool Input::note_item(yyjson_val* value) {
   return true;
 }
 
-bool Input::item_member(const Members::Member& member, Turn turn) {
+bool Input::item_member(const Members::Member& member, TextUse turn) {
   const std::string_view name = member.name();
   yyjson_val* value = member.value;
   if (name == "call_id" && yyjson_is_str(value)) {
@@ -203,7 +203,7 @@ bool Input::item_member(const Members::Member& member, Turn turn) {
   return reading_.value(value, k_item_depth);
 }
 
-bool Input::content(yyjson_val* value, Turn turn) {
+bool Input::content(yyjson_val* value, TextUse turn) {
   if (yyjson_is_str(value)) {
     if (is_own_place(text_of(value))) reading_.request.needs.bound = true;
     reading_.text(text_of(value), {}, turn);
@@ -215,7 +215,7 @@ bool Input::content(yyjson_val* value, Turn turn) {
     return true;
   }
   // With pictures and the like around it a question is more than its words: it stays `safe`.
-  if (turn == Turn::last_user) turn = Turn::other;
+  if (turn == TextUse::last_user) turn = TextUse::other;
   const std::size_t mark = reading_.form.open_array();
   std::size_t index = 0;
   std::size_t count = 0;
@@ -231,7 +231,7 @@ bool Input::content(yyjson_val* value, Turn turn) {
   return true;
 }
 
-bool Input::part(yyjson_val* value, Edges edges, Turn turn) {
+bool Input::part(yyjson_val* value, Edges edges, TextUse turn) {
   const bool words = is_text_part(value);
   if (words && !yyjson_is_str(yyjson_obj_get(value, "text"))) return reading_.not_understood();
   const std::string_view type = text_of(yyjson_obj_get(value, "type"));
@@ -262,7 +262,7 @@ bool Input::part(yyjson_val* value, Edges edges, Turn turn) {
 bool instructions(Reading& reading, yyjson_val* value) {
   if (!yyjson_is_str(value)) return reading.value(value, 1);
   reading.request.prompt_tokens += k_message_tokens;
-  reading.text(text_of(value), {}, Turn::other);
+  reading.text(text_of(value), {}, TextUse::other);
   return true;
 }
 
