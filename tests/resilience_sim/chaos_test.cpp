@@ -1,4 +1,4 @@
-// Random faults at three providers, random settings, clients that leave: whatever happens, each request has one end, nothing is
+// Random faults at three providers, random settings, clients that leave, on OpenAI's wire and Anthropic's, at either end: whatever happens, each request has one end, nothing is
 // left over, nobody is tried more often than allowed, and the same seed does the same again.
 #include <catch2/catch_test_macros.hpp>
 
@@ -60,17 +60,12 @@ Settings any_settings(Rng& rng) {
   const std::string concurrency = rng.chance(0.3)   ? fmt::format("concurrency = {}\n", 1 + rng.below(20))
                                   : rng.chance(0.3) ? "concurrency = { min = 2, max = 20 }\n"
                                                     : "";
-  settings.toml = fmt::format(
-      R"([[upstream]]
-name = "a"
-url = "http://a:9000/v1"
-[[upstream]]
-name = "b"
-url = "http://b:9000/v1"
-[[upstream]]
-name = "c"
-url = "http://c:9000/v1"
-[[model]]
+  for (const std::string_view name : {"a", "b", "c"}) {
+    settings.toml += fmt::format("[[upstream]]\nname = \"{0}\"\nurl = \"http://{0}:9000/v1\"\nkeys = [\"k-{0}\"]\n{1}", name,
+                                 rng.chance(0.3) ? "dialect = \"anthropic\"\n" : "");
+  }
+  settings.toml += fmt::format(
+      R"([[model]]
 name = "*"
 target = "a"
 fallback = ["b", "c"]
@@ -91,6 +86,7 @@ mode = "{}"
 Ask any_ask(Rng& rng, std::uint64_t number) {
   Ask ask{.question = fmt::format("q{}", number)};
   ask.embedding = rng.chance(0.1);
+  ask.messages = !ask.embedding && rng.chance(0.4);
   ask.stream = !ask.embedding && rng.chance(0.7);
   if (rng.chance(0.1)) ask.leaves_in = up_to(rng, 5s);
   return ask;
