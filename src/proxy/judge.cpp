@@ -42,7 +42,7 @@ std::string identity_of(const Judgement& judgement, const Destination& destinati
                         std::string_view canonical, const chat::KeyMaker& keys, std::string room = {}) {
   const std::string credential = credential_of(headers);
   std::string query(destination.query);
-  append_wire_headers(query, headers);
+  if (judgement.request.endpoint == chat::Endpoint::messages) append_wire_headers(query, headers);
   return keys.identity({.scope = judgement.policy->scope,
                         .level = judgement.policy->normalise,
                         .epoch = judgement.policy->epoch,
