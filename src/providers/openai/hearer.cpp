@@ -21,7 +21,9 @@ class ChunkHearer {
  public:
   void chunk(Chunk& chunk, Speaker& to) {
     if (failed_ || ended_) return;
-    if (!begun_ && chunk.understood()) {
+    // Azure's first chunk has neither a choice nor the model's name; nor has an event of a kind that is not known.
+    const bool is_of_answer = chunk.has_choices() || !chunk.model().empty();
+    if (!begun_ && chunk.understood() && is_of_answer) {
       begun_ = true;
       to.begin(chunk.model());
     }
@@ -32,7 +34,7 @@ class ChunkHearer {
         ++skipped_;
       }
     }
-    if (!chunk.understood()) ++skipped_;
+    if (!chunk.understood() || (!is_of_answer && !chunk.has_usage())) ++skipped_;
     if (const auto& told = chunk.usage()) usage(*told, to);
   }
 

@@ -90,11 +90,11 @@ class StreamSpeaker final : public ChatSpeaker {
       function.string("arguments", piece);
     });
   }
-  void finish(Finish why, std::string_view /*stop_sequence*/) override {
-    chunk([](JsonObject&) {}, word_for(why));
-  }
+  // Told at the end: clients take an answer with a reason for a whole one, and until then it may break off.
+  void finish(Finish why, std::string_view /*stop_sequence*/) override { why_ = why; }
   void error(const ErrorSaid& error) override { text_ += error_event(error); }
   void end() override {
+    chunk([](JsonObject&) {}, word_for(why_));
     if (include_usage_) {
       text_ += "data: ";
       {
@@ -137,6 +137,7 @@ class StreamSpeaker final : public ChatSpeaker {
   }
 
   bool include_usage_;
+  Finish why_ = Finish::stop;
 };
 
 class BlockingSpeaker final : public ChatSpeaker {

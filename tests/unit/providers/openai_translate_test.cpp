@@ -236,6 +236,23 @@ TEST_CASE("only a whole answer ends") {
   CHECK(sayings(false, "").empty());
 }
 
+TEST_CASE("what is no part of the answer does not begin it, and is counted") {
+  const std::string filter = R"(data: {"choices":[],"model":"","object":"","prompt_filter_results":[]})"
+                             "\n\n";
+  const std::string notice = R"(data: {"object":"notice"})"
+                             "\n\n";
+  const std::string rest = R"(data: {"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]})"
+                           "\n\n"
+                           R"(data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}})"
+                           "\n\n";
+  Sayings to;
+  const auto hearer = dialect().make_hearer(true);
+  hearer->feed(filter + notice + rest, to);
+  hearer->finish(to);
+  CHECK(to.log == "begin(m) text(a) finish0 usage(1,1,0) end");
+  CHECK(hearer->skipped() == 2);
+}
+
 TEST_CASE("every golden answer of chat completions is heard the same in one piece and in many") {
   for (const Exchange& exchange : golden_exchanges()) {
     if (exchange.endpoint != chat::Endpoint::chat_completions) continue;
@@ -282,6 +299,12 @@ TEST_CASE("an answer that was not ended is one that broke off") {
   speaker->begin("m");
   speaker->text("a");
   CHECK(verdict_of(read_whole(chat::Endpoint::chat_completions, true, speaker->take())->finish()) == "cut");
+  // Why it stops was said, but the end never came: a reason that clients had read would be an end to them.
+  const auto unended = dialect().make_speaker({.stream = true});
+  unended->begin("m");
+  unended->text("a");
+  unended->finish(Finish::stop, {});
+  CHECK(verdict_of(read_whole(chat::Endpoint::chat_completions, true, unended->take())->finish()) == "cut");
   const auto blocking = dialect().make_speaker({.stream = false});
   blocking->begin("m");
   blocking->text("a");
