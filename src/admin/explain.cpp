@@ -94,7 +94,7 @@ std::string to_json(const Explanation& explanation, const std::vector<cache::Ent
   json.put(root, "endpoint", chat::name(explanation.destination.place.endpoint));
   json.put(root, "upstream", explanation.destination.target->upstream->name);
   json.put(root, "wire", chat::name(explanation.destination.wire));
-  json.put(root, "path", explanation.destination.place.path);
+  json.put(root, "path", explanation.destination.path());
   if (!judgement) {
     for (const char* absent : {"level", "scope", "canonical", "stored", "nearest"}) json.put_null(root, absent);
     return json.text();

@@ -20,7 +20,7 @@ http::RequestHead outgoing_head(const http::RequestHead& from, const Destination
   const config::Upstream& upstream = *destination.target->upstream;
   http::RequestHead head;
   head.method = from.method;
-  head.target = destination.place.path;
+  head.target = destination.path();
   const bool is_translated = destination.is_translated();
   const std::string_view query = http::split_target(from.target).query;
   if (!query.empty() && !is_translated) head.target.append("?").append(query);

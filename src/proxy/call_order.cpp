@@ -74,6 +74,9 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
 
   PursuitOrder order;
   order.chain = chain_for(*snapshot, head.target, model, request.model, user);
+  if (request.endpoint == chat::Endpoint::other) {
+    for (Link& link : order.chain) link.destination.pass_untranslated();
+  }
   order.snapshot = std::move(snapshot);
   order.head = head;
   order.body = std::move(body);

@@ -8,7 +8,8 @@ void Interpreter::on_attempt_head(http::ResponseHead head) {
   const bool is_sse = type && type->starts_with("text/event-stream");
   const bool is_readable = !head.headers.get("content-encoding") && type && (is_sse || type->contains("json"));
   const bool is_answer = status_ == 200;
-  if (is_answer && !is_readable) {
+  const bool is_error = status_ >= 300;
+  if (!is_error && !(is_answer && is_readable)) {
     return handler_.on_attempt_failed({ErrorCode::upstream_protocol, "neither JSON nor a stream of events"});
   }
   if (is_answer) {

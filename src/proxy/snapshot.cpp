@@ -95,7 +95,7 @@ void Snapshot::set_target(Destination& destination, const Target& target, std::s
   if (target.upstream->dialect == config::Dialect::dify) destination.place.endpoint = chat::Endpoint::other;
   destination.wire = wire_of(*target.upstream, destination.place.endpoint, is_addressed);
   if (!providers::can_translate(destination.place.endpoint, destination.wire)) destination.wire = destination.place.endpoint;
-  if (destination.is_translated()) destination.place.path = chat::path_at(target.upstream->url.path, destination.wire);
+  if (destination.is_translated()) destination.wire_path = chat::path_at(target.upstream->url.path, destination.wire);
 }
 
 Destination Snapshot::destination(std::string_view target) const { return destination_at(target, {}); }

@@ -27,11 +27,17 @@ struct Target {
 struct Destination {
   const Target* target = nullptr;
   const config::Route* route = nullptr;  // null: none
-  chat::Place place;                     // what is asked, in the client's words, and the path to send it to
+  chat::Place place;                     // what is asked, in the client's words
   // What the target is asked on: the client's own endpoint, or another into which requests are translated.
   chat::Endpoint wire = chat::Endpoint::other;
-  [[nodiscard]] bool is_translated() const { return wire != place.endpoint; }
+  std::string wire_path;  // of that other one
   std::string_view query;
+
+  [[nodiscard]] bool is_translated() const { return wire != place.endpoint; }
+  // To send it to.
+  [[nodiscard]] const std::string& path() const { return is_translated() ? wire_path : place.path; }
+  // For what is not understood: it goes as it is, even to a target that does not speak its wire.
+  void pass_untranslated() { wire = place.endpoint; }
 };
 
 class Snapshot {

@@ -92,7 +92,7 @@ fallback = ["claude:sonnet", "relay"]
   CHECK_FALSE(chain[0].destination.is_translated());
   CHECK(chain[1].destination.is_translated());
   CHECK(chain[1].destination.wire == chat::Endpoint::messages);
-  CHECK(chain[1].destination.place.path == "/v1/messages");
+  CHECK(chain[1].destination.path() == "/v1/messages");
   CHECK(names(chain_of(*snapshot, "gpt-4o", 1, "/v1/embeddings")) ==
         std::vector<std::string>{"main:gpt-4o", "relay:gpt-4o"});
 }

@@ -256,4 +256,24 @@ speaks = ["chat/completions"]
   CHECK(body.contains(R"("text":"hi")"));
 }
 
+TEST_CASE("what is not understood is never translated, whatever its path") {
+  const std::string body = R"({"model":"m","metadata":{"a":"b"}})";
+  for (const std::string_view speaks : {"dialect = \"anthropic\"", "speaks = [\"responses\"]"}) {
+    CAPTURE(speaks);
+    WireBench b(fmt::format("[[upstream]]\nname = \"main\"\nurl = \"http://provider:9000/v1\"\n{}\n", speaks));
+    for (const auto& [method, fields] : {std::pair("PUT", ""), std::pair("POST", "Content-Encoding: identity\r\n")}) {
+      CAPTURE(method);
+      const auto client = b.send(fmt::format(
+          "{} /v1/chat/completions HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\n{}Content-Type: application/json\r\n"
+          "Content-Length: {}\r\n\r\n{}",
+          method, fields, body.size(), body));
+      CHECK(b.last().head.starts_with(fmt::format("{} /v1/chat/completions HTTP/1.1", method)));
+      CHECK(b.last().body == body);
+      b.last().answer("{}");
+      b.settle();
+      CHECK(body_of(client->received()) == "{}");
+    }
+  }
+}
+
 }  // namespace outrigger::proxy::test
