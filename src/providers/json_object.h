@@ -21,36 +21,51 @@ class JsonObject {
 
   // Where the value goes, to be appended at once.
   std::string& name(std::string_view known_name) {
-    if (!std::exchange(first_, false)) to_ += ',';
-    to_ += '"';
+    next() += '"';
     to_ += known_name;
-    to_ += "\":";
-    return to_;
+    return to_ += "\":";
   }
-  void string(std::string_view known_name, std::string_view value) { append_string(name(known_name), value); }
+  JsonObject& string(std::string_view known_name, std::string_view value) {
+    append_string(name(known_name), value);
+    return *this;
+  }
   template <class Value>
   void string_if(std::string_view known_name, const std::optional<Value>& value) {
     if (value) string(known_name, *value);
   }
-  void number(std::string_view known_name, std::uint64_t value) { append_number(name(known_name), value); }
-  void boolean(std::string_view known_name, bool value) { name(known_name) += value ? "true" : "false"; }
-  void json(std::string_view known_name, std::string_view value) { name(known_name) += value; }
+  JsonObject& number(std::string_view known_name, std::uint64_t value) {
+    append_number(name(known_name), value);
+    return *this;
+  }
+  JsonObject& boolean(std::string_view known_name, bool value) { return json(known_name, value ? "true" : "false"); }
+  JsonObject& json(std::string_view known_name, std::string_view value) {
+    name(known_name) += value;
+    return *this;
+  }
   template <class Value>
   void json_if(std::string_view known_name, const std::optional<Value>& value) {
     if (value) json(known_name, *value);
   }
   // Names from outside need escapes.
-  void extra(std::string_view any_name, std::string_view json) {
-    if (!std::exchange(first_, false)) to_ += ',';
-    append_string(to_, any_name);
-    to_ += ':';
-    to_ += json;
+  std::string& any_name(std::string_view any) {
+    append_string(next(), any);
+    return to_ += ':';
   }
+  void extra(std::string_view any, std::string_view json) { any_name(any) += json; }
   void extras(const auto& all) {
-    for (const auto& [any_name, value] : all) extra(any_name, value);
+    for (const auto& [any, value] : all) extra(any, value);
+  }
+  // The text of members, without the braces around them; may be empty.
+  void members(std::string_view text) {
+    if (!text.empty()) next() += text;
   }
 
  private:
+  std::string& next() {
+    if (!std::exchange(first_, false)) to_ += ',';
+    return to_;
+  }
+
   std::string& to_;
   bool first_ = true;
 };

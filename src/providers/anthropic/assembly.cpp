@@ -94,19 +94,19 @@ void Block::write(std::string& to) const {
   for_each_member(start.root(), [&](std::string_view name, yyjson_val* value) {
     const auto found = std::ranges::find(grown_, name, &Grown::name);
     if (name == "input" && (is_call() || !input_.empty())) return;
-    if (found == grown_.end()) return object.any(name, value);
+    if (found == grown_.end()) return append_member(object, name, value);
     std::string json;
     write(json, *found, value);
-    object.any(name, json);
+    object.extra(name, json);
   });
   for (const Grown& grown : grown_) {
     if (member(start.root(), grown.name) != nullptr) continue;
     std::string json;
     write(json, grown, nullptr);
-    object.any(grown.name, json);
+    object.extra(grown.name, json);
   }
   if (!input_.empty()) {
-    object.any("input", JsonDoc::read(input_).root());
+    append_member(object, "input", JsonDoc::read(input_).root());
   } else if (is_call()) {
     yyjson_val* input = member(start.root(), "input");
     object.json("input", yyjson_is_obj(input) ? json_of(input) : "{}");

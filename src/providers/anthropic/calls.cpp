@@ -58,7 +58,7 @@ std::string input_of(std::string_view arguments, bool& changed) {
   {
     Object object(text);
     if (doc.root() != nullptr) {
-      object.any("value", doc.root());
+      append_member(object, "value", doc.root());
     } else {
       object.string("text", arguments);
     }

@@ -170,7 +170,7 @@ class Renderer {
     {
       Object object(members);
       for (const std::string_view name : {"stop_reason", "stop_sequence"}) {
-        if (yyjson_val* value = member(doc.root(), name)) object.any(name, value);
+        if (yyjson_val* value = member(doc.root(), name)) append_member(object, name, value);
       }
     }
     message_delta(members, end_usage(record.usage));
@@ -190,7 +190,7 @@ class Renderer {
         } else if (name == "stop_reason" || name == "stop_sequence") {
           object.json(name, "null");
         } else {
-          object.any(name, value);
+          append_member(object, name, value);
         }
       });
     }
@@ -200,7 +200,7 @@ class Renderer {
       const JsonDoc doc = JsonDoc::read(told);
       Object object(usage);
       for_each_member(doc.root(), [&](std::string_view name, yyjson_val* value) {
-        name == "output_tokens" ? object.number(name, 0) : object.any(name, value);
+        name == "output_tokens" ? static_cast<void>(object.number(name, 0)) : append_member(object, name, value);
       });
     } else {
       usage = whole_usage({}, 0);
@@ -216,7 +216,11 @@ class Renderer {
     {
       Object object(text);
       yyjson_val* output = member(doc.root(), "output_tokens");
-      output != nullptr ? object.any("output_tokens", output) : object.number("output_tokens", usage().completion_tokens);
+      if (output != nullptr) {
+        append_member(object, "output_tokens", output);
+      } else {
+        object.number("output_tokens", usage().completion_tokens);
+      }
     }
     return text;
   }
@@ -263,7 +267,7 @@ class Renderer {
         } else if (type == BlockType::text && name == "citations" && yyjson_is_arr(value)) {
           object.json(name, "[]");
         } else {
-          object.any(name, value);
+          append_member(object, name, value);
         }
       });
     }
@@ -322,7 +326,7 @@ class Renderer {
     std::string told;
     if (!answer->usage.all().empty()) {
       Object object(told);
-      for (const auto& [name, json] : answer->usage.all()) object.any(name, json);
+      for (const auto& [name, json] : answer->usage.all()) object.extra(name, json);
     }
     text_ += R"(,"usage":)";
     text_ += whole_usage(told, usage().completion_tokens);

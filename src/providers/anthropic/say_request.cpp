@@ -166,7 +166,7 @@ void Writer::system(Object& to) {
     texts.push_back(k_json_instruction);
   }
   if (texts.empty()) return;
-  if (texts.size() == 1) return to.string("system", texts.front());
+  if (texts.size() == 1) return append_string(to.name("system"), texts.front());
   List blocks(to.name("system"));
   for (const std::string_view text : texts) text_block(text, blocks);
 }
@@ -301,7 +301,7 @@ void Writer::tool(const chat::Tool& tool, List& to) {
   } else {
     Object with_type(object.name("input_schema"));
     with_type.string("type", "object");
-    for_each_member(schema.root(), [&](std::string_view name, yyjson_val* value) { with_type.any(name, value); });
+    for_each_member(schema.root(), [&](std::string_view name, yyjson_val* value) { append_member(with_type, name, value); });
   }
   if (tool.strict.value_or(false)) object.boolean("strict", true);
 }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "chat/json.h"
 #include "providers/responses/json.h"
 #include "providers/responses/translation.h"
 
@@ -81,7 +82,8 @@ class RequestHearer {
 };
 
 Refusal RequestHearer::read() {
-  if (!yyjson_is_obj(root_)) return NotCarried::not_understood;
+  // What two parsers could read differently says nothing for sure.
+  if (!yyjson_is_obj(root_) || !chat::is_strict(root_, 1)) return NotCarried::not_understood;
   Refusal refusal;
   each_member(root_, [&](std::string_view name, yyjson_val* value) {
     if (!yyjson_is_null(value)) refusal = option(name, value);
@@ -333,7 +335,7 @@ Refusal RequestHearer::part(yyjson_val* value, std::vector<Part>& to) {
   const auto text = string_of(member(value, refused ? "refusal" : "text"));
   if (!text) return NotCarried::not_understood;
   if (refused) losses_.note("refusal");
-  if (!is_nothing(member(value, "annotations"))) losses_.note("annotations");
+  if (!is_nothing(member(value, "annotations"))) losses_.note("citations");
   to.push_back({.text = std::string(*text)});
   return std::nullopt;
 }

@@ -112,7 +112,7 @@ class Cutter {
       } else if (own == "status" && yyjson_is_str(member)) {
         object.string(own, "in_progress");
       } else {
-        object.unknown(own, json(member));
+        object.extra(own, json(member));
       }
     }
   }

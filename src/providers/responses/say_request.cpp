@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "providers/json_text.h"
+#include "providers/openai/translate.h"
 #include "providers/responses/translation.h"
 #include "providers/responses/wire.h"
 
@@ -17,23 +18,7 @@ using chat::Role;
 using Refusal = std::optional<NotCarried>;
 
 constexpr std::uint64_t k_output_min = 16;  // the provider refuses less
-
-// The elements of an array, comma by comma.
-class List {
- public:
-  explicit List(std::string& to) : to_(to) { to_ += '['; }
-  List(const List&) = delete;
-  List& operator=(const List&) = delete;
-  ~List() { to_ += ']'; }
-  std::string& next() {
-    if (!std::exchange(first_, false)) to_ += ',';
-    return to_;
-  }
-
- private:
-  std::string& to_;
-  bool first_ = true;
-};
+constexpr std::size_t k_user_max = 64;      // and more
 
 bool is_text(const Part& part) { return part.kind == Part::Kind::text; }
 bool is_content(const Part& part) { return part.kind == Part::Kind::text || part.kind == Part::Kind::image; }
@@ -59,7 +44,7 @@ void append_content(std::string& to, std::span<const Part> parts, std::string_vi
   if (parts.size() == 1 && is_text(parts.front())) return append_string(to, parts.front().text);
   List list(to);
   for (const Part& part : parts) {
-    std::string& next = list.next();
+    std::string& next = list.item();
     if (is_text(part)) {
       Object(next).string("type", text_type).string("text", part.text);
     } else {
@@ -104,12 +89,12 @@ void append_items(List& list, const chat::Turn& turn, chat::Losses& losses) {
   for (std::size_t i = 0; i < parts.size();) {
     const Part& part = parts[i];
     if (part.kind == Part::Kind::call) {
-      Object item(list.next());
+      Object item(list.item());
       item.string("type", "function_call").string("call_id", part.id).string("name", part.tool);
-      item.string("arguments", part.arguments);
+      item.string("arguments", part.arguments.empty() ? "{}" : std::string_view(part.arguments));
       ++i;
     } else if (part.kind == Part::Kind::result) {
-      Object item(list.next());
+      Object item(list.item());
       item.string("type", "function_call_output").string("call_id", part.id);
       std::string& output = item.name("output");
       part.content.empty() ? append_string(output, "") : append_content(output, part.content, "input_text");
@@ -118,7 +103,7 @@ void append_items(List& list, const chat::Turn& turn, chat::Losses& losses) {
     } else {
       std::size_t end = i;
       while (end < parts.size() && is_content(parts[end])) ++end;
-      Object item(list.next());
+      Object item(list.item());
       item.string("role", role_name(turn.role));
       const std::string_view type = turn.role == Role::assistant ? "output_text" : "input_text";
       append_content(item.name("content"), parts.subspan(i, end - i), type);
@@ -176,15 +161,24 @@ void append_options(Object& body, const Conversation& said, chat::Losses& losses
     if (*said.max_output < k_output_min) losses.note("max_output");
     body.number("max_output_tokens", std::max(*said.max_output, k_output_min));
   }
-  if (said.temperature) body.json("temperature", *said.temperature);
-  if (said.top_p) body.json("top_p", *said.top_p);
+  const bool is_reasoning = openai::is_reasoning_model(said.model);
+  const auto sampling = [&](std::string_view name, const std::optional<std::string>& value) {
+    if (value && is_reasoning) losses.note(name);
+    if (value && !is_reasoning) body.json(name, *value);
+  };
+  sampling("temperature", said.temperature);
+  sampling("top_p", said.top_p);
   if (!said.effort.empty()) Object(body.name("reasoning")).string("effort", said.effort);
   if (said.format || !said.verbosity.empty()) {
     Object text(body.name("text"));
     if (said.format) append_format(text.name("format"), *said.format);
     if (!said.verbosity.empty()) text.string("verbosity", said.verbosity);
   }
-  if (!said.user.empty()) body.string("safety_identifier", said.user);
+  if (said.user.size() > k_user_max) {
+    losses.note("user");
+  } else if (!said.user.empty()) {
+    body.string("safety_identifier", said.user);
+  }
   if (said.top_k) losses.note("top_k");
   if (said.frequency_penalty) losses.note("frequency_penalty");
   if (said.presence_penalty) losses.note("presence_penalty");
@@ -195,7 +189,7 @@ void append_options(Object& body, const Conversation& said, chat::Losses& losses
 void append_tools(Object& body, const Conversation& said) {
   if (!said.tools.empty()) {
     List tools(body.name("tools"));
-    for (const chat::Tool& tool : said.tools) append_tool(tools.next(), tool);
+    for (const chat::Tool& tool : said.tools) append_tool(tools.item(), tool);
   }
   if (said.tool_choice) append_choice(body.name("tool_choice"), *said.tool_choice);
   if (said.parallel_calls) body.json("parallel_tool_calls", *said.parallel_calls ? "true" : "false");

@@ -6,33 +6,6 @@
 
 namespace outrigger::providers::responses {
 
-std::string& Object::name(std::string_view known_name) {
-  if (!std::exchange(first_, false)) to_ += ',';
-  to_ += '"';
-  to_ += known_name;
-  to_ += "\":";
-  return to_;
-}
-Object& Object::string(std::string_view known_name, std::string_view value) {
-  append_string(name(known_name), value);
-  return *this;
-}
-Object& Object::number(std::string_view known_name, std::uint64_t value) {
-  append_number(name(known_name), value);
-  return *this;
-}
-Object& Object::json(std::string_view known_name, std::string_view value) {
-  name(known_name) += value;
-  return *this;
-}
-Object& Object::unknown(std::string_view any_name, std::string_view json) {
-  if (!std::exchange(first_, false)) to_ += ',';
-  append_string(to_, any_name);
-  to_ += ':';
-  to_ += json;
-  return *this;
-}
-
 template <class Fill>
 void Wire::event(std::string_view type, Fill&& fill) {
   to_ += "event: ";

@@ -6,28 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "providers/json_object.h"
 #include "providers/saying.h"
 
 namespace outrigger::providers::responses {
 
-// The members of one object, comma by comma.
-class Object {
- public:
-  explicit Object(std::string& to) : to_(to) { to_ += '{'; }
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  ~Object() { to_ += '}'; }
-
-  std::string& name(std::string_view known_name);
-  Object& string(std::string_view known_name, std::string_view value);
-  Object& number(std::string_view known_name, std::uint64_t value);
-  Object& json(std::string_view known_name, std::string_view value);
-  Object& unknown(std::string_view any_name, std::string_view json);  // names from outside need escapes
-
- private:
-  std::string& to_;
-  bool first_ = true;
-};
+using Object = JsonObject;
+using List = JsonList;
 
 // Where in an answer something stands.
 struct Spot {

@@ -83,7 +83,7 @@ std::string said(const Conversation& conversation) {
 
 Conversation full() {
   Conversation c;
-  c.model = "gpt-5";
+  c.model = "gpt-4o";
   const Part image{.kind = Part::Kind::image,
                    .media = {.type = "image/png", .base64 = "iVBORw0KGgo=", .url = {}, .detail = "low"}};
   const Part linked{.kind = Part::Kind::image,
@@ -193,6 +193,20 @@ TEST_CASE("responses: what a request cannot say here, and what it loses") {
   CHECK(said(c, losses).find("\"max_output_tokens\":16,") != std::string::npos);
   CHECK(names(losses) == "max_output top_k frequency_penalty presence_penalty seed thinking_budget");
 
+  Conversation reasons = c;
+  reasons.model = "gpt-5-mini";
+  reasons.temperature = reasons.top_p = "0.5";
+  reasons.user = std::string(65, 'u');
+  reasons.turns.insert(reasons.turns.begin() + 1,
+                       {{.role = Role::assistant, .parts = {{.kind = Part::Kind::call, .id = "1", .tool = "f"}}},
+                        {.role = Role::user, .parts = {{.kind = Part::Kind::result, .id = "1"}}}});
+  chat::Losses more;
+  const std::string body = said(reasons, more);
+  CHECK(body.find("0.5") == std::string::npos);
+  CHECK(body.find("uuu") == std::string::npos);
+  CHECK(body.find(R"("arguments":"{}")") != std::string::npos);
+  CHECK(names(more) == "max_output temperature top_p user top_k frequency_penalty presence_penalty seed thinking_budget");
+
   Conversation stops = c;
   stops.stops = {"\n"};
   CHECK(said(stops) == "stop_sequences");
@@ -244,6 +258,10 @@ TEST_CASE("responses: what a request of this dialect says to others") {
     CHECK(text.substr(0, want.size()) == want);
     CHECK(names(losses) == row.losses);
   }
+}
+
+TEST_CASE("responses: what two parsers could read differently is not translated") {
+  CHECK(heard(R"({"model":"m","input":"a","input":"b"})") == "not_understood");
 }
 
 TEST_CASE("responses: what cannot be said to others says why") {
