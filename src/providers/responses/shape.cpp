@@ -2,7 +2,7 @@
 //
 // One form for what says the same: `input` as a string is the one user message with that content; a content that is one text part
 // with nothing else to it is the bare text; the `type` of a message, the ids of replayed items and the status "completed" say
-// nothing.
+// nothing. But of reasoning that does not come with the item, the id says where the provider has it.
 #include "providers/responses/shape.h"
 
 #include <algorithm>
@@ -69,9 +69,16 @@ bool says_ping_only(yyjson_val* item) {
   return is_text(content, k_ping);
 }
 
+// Reasoning that the provider has kept, by its id.
+bool refers_to_reasoning(yyjson_val* item) {
+  if (!is_text(yyjson_obj_get(item, "type"), "reasoning")) return false;
+  yyjson_val* sealed = yyjson_obj_get(item, "encrypted_content");
+  return !text_or_empty(yyjson_obj_get(item, "id")).empty() && text_or_empty(sealed).empty();
+}
+
 // What stands in an item and says nothing.
-bool is_blank_of_item(std::string_view name, yyjson_val* value, bool message) {
-  if (name == "id") return true;
+bool is_blank_of_item(std::string_view name, yyjson_val* value, bool message, bool refers) {
+  if (name == "id") return !refers;
   if (name == "status") return yyjson_is_null(value) || is_text(value, "completed");
   return message && name == "type";
 }
@@ -146,11 +153,12 @@ bool Input::item(yyjson_val* value, TextUse turn) {
   Members members;
   if (!members.load(value)) return reading_.not_json();
   const bool message = is_message(value);
+  const bool refers = refers_to_reasoning(value);
   const std::size_t before = reading_.form.size();
   const std::size_t mark = reading_.form.open_object();
   std::size_t count = 0;
   for (const Members::Member& member : members) {
-    if (is_blank_of_item(member.name(), member.value, message)) {
+    if (is_blank_of_item(member.name(), member.value, message, refers)) {
       if (!reading_.dropped(member.value, k_item_depth)) return false;
       continue;
     }
@@ -187,6 +195,8 @@ bool Input::note_item(yyjson_val* value) {
   } else if (type != "reasoning") {
     if (!yyjson_is_str(yyjson_obj_get(value, "call_id"))) return reading_.not_understood();
     needs.tools = true;
+  } else if (refers_to_reasoning(value)) {
+    needs.bound = true;
   }
   return true;
 }
