@@ -48,7 +48,8 @@ class Speaker {
   // Thinking as far as it may be shown. A wire whose clients send it back signed leaves it out.
   virtual void reasoning(std::string_view piece) = 0;
   virtual void refusal(std::string_view piece) = 0;
-  // Calls are numbered from 0 in the order in which they begin. Their arguments may come interleaved.
+  // Calls are numbered from 0 in the order in which they begin. Their arguments may come interleaved. Where the provider gives
+  // none, `id` is empty: the speaker makes one that no other answer has, since clients send all of them back together.
   virtual void call(std::uint32_t number, std::string_view id, std::string_view tool) = 0;
   virtual void arguments(std::uint32_t number, std::string_view piece) = 0;
   virtual void usage(const UsageSaid& usage) = 0;

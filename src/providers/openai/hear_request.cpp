@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "chat/fields.h"
+#include "chat/json.h"
 #include "providers/json_doc.h"
 #include "providers/openai/translate.h"
 
@@ -20,7 +21,8 @@ class RequestHearer {
 
   std::expected<chat::Conversation, NotCarried> read(std::string_view body) {
     const JsonDoc doc = JsonDoc::read(body);
-    if (!yyjson_is_obj(doc.root())) return std::unexpected(NotCarried::not_understood);
+    // What two parsers could read differently says nothing for sure.
+    if (!yyjson_is_obj(doc.root()) || !chat::is_strict(doc.root(), 1)) return std::unexpected(NotCarried::not_understood);
     for_each(doc.root(), [this](std::string_view name, yyjson_val* value) {
       if (!yyjson_is_null(value)) top_level(name, value);
     });
@@ -57,6 +59,14 @@ class RequestHearer {
       to = std::string(*digits);
     } else {
       refuse(NotCarried::not_understood);
+    }
+  }
+  // That it thinks, without a word about how much, is what no other wire has.
+  void thinking(std::optional<std::uint64_t> budget) {
+    if (budget) {
+      said_.thinking_budget = budget;
+    } else {
+      losses_.note("thinking");
     }
   }
   static bool is_on(yyjson_val* value) { return !yyjson_is_false(value) && !is_nothing(value); }
@@ -115,12 +125,12 @@ class RequestHearer {
     } else if (name == "verbosity") {
       said_.verbosity = string_of(value).value_or(std::string_view());
     } else if (name == "thinking_budget") {
-      said_.thinking_budget = whole_number_of(value);
+      thinking(whole_number_of(value));
     } else if (name == "thinking") {
-      if (string_of(member(value, "type")) == "disabled") said_.thinking_budget = 0;
-      if (const auto budget = whole_number_of(member(value, "budget_tokens"))) said_.thinking_budget = budget;
+      const bool is_off = string_of(member(value, "type")) == "disabled";
+      thinking(is_off ? 0 : whole_number_of(member(value, "budget_tokens")));
     } else if (name == "enable_thinking") {
-      if (yyjson_is_false(value)) said_.thinking_budget = 0;
+      thinking(yyjson_is_false(value) ? std::optional<std::uint64_t>(0) : std::nullopt);
     } else {
       return false;
     }
@@ -164,10 +174,18 @@ class RequestHearer {
       default:
         break;
     }
-    if (name == "logit_bias" && !is_nothing(value)) losses_.note("logit_bias");
-    if (name == "prediction") losses_.note("prediction");
-    if (name == "reasoning" || name == "chat_template_kwargs" || name == "reasoning_format") losses_.note("reasoning");
-    if (name == "min_p" || name == "repetition_penalty") losses_.note("sampling");
+    if (is_nothing(value)) return;
+    if (name == "logit_bias") {
+      losses_.note("logit_bias");
+    } else if (name == "prediction") {
+      losses_.note("prediction");
+    } else if (name == "reasoning" || name == "chat_template_kwargs" || name == "reasoning_format") {
+      losses_.note("thinking");
+    } else if (chat::field_named(name) == Field::number) {
+      losses_.note("sampling");  // what only engines of others have: min_p, repetition_penalty, ...
+    } else {
+      losses_.note("unknown");
+    }
   }
 
   // ---- messages ------------------------------------------------------------------------------------------------------
@@ -206,8 +224,10 @@ class RequestHearer {
     chat::Turn& to = turn(chat::Role::assistant);
     if (yyjson_val* said = member(from, "content"); !is_nothing(said)) content(said, to.parts);
     if (const auto refusal = string_of(member(from, "refusal")); refusal && !refusal->empty()) {
+      losses_.note("refusal");
       to.parts.push_back({.kind = Kind::text, .text = std::string(*refusal)});
     }
+    if (!is_nothing(member(from, "annotations"))) losses_.note("citations");
     if (!is_nothing(member(from, "audio"))) refuse(NotCarried::provider_id);
     if (!is_nothing(member(from, "function_call"))) refuse(NotCarried::not_understood);
     for (const std::string_view name : {"reasoning_content", "reasoning", "reasoning_details"}) {
@@ -249,6 +269,7 @@ class RequestHearer {
     if (type == "text") {
       to.push_back({.kind = Kind::text, .text = text_or_refuse(member(from, "text"))});
     } else if (type == "refusal") {
+      losses_.note("refusal");
       to.push_back({.kind = Kind::text, .text = text_or_refuse(member(from, "refusal"))});
     } else if (type == "image_url") {
       image(member(from, "image_url"), to);

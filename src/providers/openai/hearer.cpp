@@ -59,8 +59,8 @@ class ChunkHearer {
     std::optional<std::uint32_t> index;
     std::string id, name;
     bool has_arguments = false;
-    bool is_announced = false;
-    std::string early;  // arguments that came before the name
+    std::optional<std::uint32_t> number;  // set when it has been announced
+    std::string early;                    // arguments that came before the name
   };
 
   void hear(const ChoicePiece& choice, Speaker& to) {
@@ -98,22 +98,21 @@ class ChunkHearer {
       if (calls_.size() == k_tools_max) return skip();
       call = &calls_.emplace_back();
     }
-    const auto number = static_cast<std::uint32_t>(call - calls_.data());
     if (piece.index) call->index = piece.index;
     if (piece.id && call->id.empty()) call->id = *piece.id;
-    if (piece.name && call->name != *piece.name && !call->is_announced) call->name += *piece.name;
+    if (piece.name && call->name != *piece.name && !call->number) call->name += *piece.name;
     const std::string_view arguments = piece.arguments.value_or(std::string_view());
     call->has_arguments = call->has_arguments || !arguments.empty();
-    if (!call->is_announced && call->name.empty()) {
+    if (!call->number && call->name.empty()) {
       call->early += arguments;
       return;
     }
-    if (!std::exchange(call->is_announced, true)) {
-      if (call->id.empty()) call->id = "call_" + std::to_string(number);
-      to.call(number, call->id, call->name);
-      if (!call->early.empty()) to.arguments(number, std::exchange(call->early, {}));
+    if (!call->number) {
+      call->number = announced_++;
+      to.call(*call->number, call->id, call->name);
+      if (!call->early.empty()) to.arguments(*call->number, std::exchange(call->early, {}));
     }
-    if (!arguments.empty()) to.arguments(number, arguments);
+    if (!arguments.empty()) to.arguments(*call->number, arguments);
   }
 
   // As merged.cpp: the index says which call a part belongs to, unless a vendor numbers every call 0 or none at all: then a new
@@ -135,10 +134,11 @@ class ChunkHearer {
   [[nodiscard]] Finish finish_of(std::string_view reason) const {
     using chat::NoStoreReason;
     const auto verdict = verdict_of(reason);
-    if (verdict == NoStoreReason::length) return Finish::length;
     if (verdict == NoStoreReason::filtered) return Finish::filtered;
-    if (verdict == NoStoreReason::refused || has_refusal_) return Finish::refused;
-    if (!calls_.empty()) return Finish::tool_calls;
+    if (verdict == NoStoreReason::refused || (!verdict && has_refusal_)) return Finish::refused;
+    // A reason that is not known ("insufficient_system_resource") and a call without a name: it is not whole.
+    if (verdict || announced_ < calls_.size()) return Finish::length;
+    if (announced_ > 0) return Finish::tool_calls;
     return reason == "stop_sequence" ? Finish::stop_sequence : Finish::stop;
   }
 
@@ -155,6 +155,7 @@ class ChunkHearer {
   }
 
   std::vector<Call> calls_;
+  std::uint32_t announced_ = 0;
   std::uint64_t skipped_ = 0;
   bool begun_ = false;
   bool had_delta_ = false;

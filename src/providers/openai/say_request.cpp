@@ -15,6 +15,7 @@ using chat::Role;
 using Kind = chat::Part::Kind;
 
 constexpr std::size_t k_stops_max = 4;                // OpenAI's limit; others allow more, none less
+constexpr std::size_t k_user_max = 64;                // OpenAI's limit
 constexpr std::string_view k_between_texts = "\n\n";  // texts of one turn that become one string
 
 class RequestSayer {
@@ -23,7 +24,9 @@ class RequestSayer {
       : said_(conversation), losses_(losses), is_reasoning_(is_reasoning_model(conversation.model)) {}
 
   std::expected<std::string, NotCarried> write() {
-    if (said_.stops.size() > k_stops_max) return std::unexpected(NotCarried::stop_sequences);
+    if (said_.stops.size() > (is_reasoning_ ? 0 : k_stops_max)) return std::unexpected(NotCarried::stop_sequences);
+    if (!said_.turns.empty() && said_.turns.back().role == Role::assistant) return std::unexpected(NotCarried::continuation);
+    if (std::ranges::any_of(said_.turns, holds_strange_part)) return std::unexpected(NotCarried::media);
     {
       JsonObject body(text_);
       body.string("model", said_.model);
@@ -33,7 +36,11 @@ class RequestSayer {
       if (said_.format) format(body);
       if (said_.max_output) body.number(is_reasoning_ ? "max_completion_tokens" : "max_tokens", *said_.max_output);
       sampling(body);
-      if (!said_.user.empty()) body.string("user", said_.user);
+      if (said_.user.size() > k_user_max) {
+        losses_.note("user");
+      } else if (!said_.user.empty()) {
+        body.string("user", said_.user);
+      }
       if (said_.stream) {
         body.boolean("stream", true);
         // The wire that the answer goes to always tells it.
@@ -46,20 +53,21 @@ class RequestSayer {
  private:
   void sampling(JsonObject& body) {
     if (is_reasoning_) {
-      for (const auto* number : {&said_.temperature, &said_.top_p, &said_.frequency_penalty, &said_.presence_penalty}) {
-        if (*number) losses_.note("sampling");
-      }
+      if (said_.temperature) losses_.note("temperature");
+      if (said_.top_p) losses_.note("top_p");
+      if (said_.frequency_penalty) losses_.note("frequency_penalty");
+      if (said_.presence_penalty) losses_.note("presence_penalty");
       if (!said_.effort.empty()) body.string("reasoning_effort", said_.effort);
     } else {
       body.json_if("temperature", said_.temperature);
       body.json_if("top_p", said_.top_p);
       body.json_if("frequency_penalty", said_.frequency_penalty);
       body.json_if("presence_penalty", said_.presence_penalty);
-      if (!said_.effort.empty()) losses_.note("reasoning_effort");
+      if (!said_.effort.empty()) losses_.note("effort");
     }
     body.json_if("seed", said_.seed);
     if (said_.top_k) losses_.note("top_k");
-    if (said_.thinking_budget.value_or(0) > 0) losses_.note("thinking");
+    if (said_.thinking_budget.value_or(0) > 0) losses_.note("thinking_budget");
     if (!said_.verbosity.empty()) losses_.note("verbosity");
     if (said_.stops.empty()) return;
     JsonList stops(body.name("stop"));
@@ -72,12 +80,9 @@ class RequestSayer {
     JsonList list(text_);
     for (const chat::Turn& turn : said_.turns) {
       switch (turn.role) {
-        case Role::instruction: {
-          JsonObject message(list.item());
-          message.string("role", "system");
-          message.string("content", joined(turn.parts));
+        case Role::instruction:
+          instruction(list, joined(turn.parts));
           break;
-        }
         case Role::user:
           user(list, turn);
           break;
@@ -86,6 +91,19 @@ class RequestSayer {
           break;
       }
     }
+  }
+
+  // Pictures have a place in what the user says, and nowhere else.
+  static bool holds_strange_part(const chat::Turn& turn) {
+    return turn.role != Role::user &&
+           std::ranges::any_of(turn.parts, [](const Part& part) { return part.kind == Kind::image; });
+  }
+
+  static void instruction(JsonList& list, std::string_view text) {
+    if (text.empty()) return;
+    JsonObject message(list.item());
+    message.string("role", "system");
+    message.string("content", text);
   }
 
   // Each result is a message of its own and holds nothing but text; its pictures go into the message after it.
@@ -100,7 +118,7 @@ class RequestSayer {
       message.string("role", "tool");
       message.string("tool_call_id", part.id);
       message.string("content", joined(part.content));
-      if (part.is_error) losses_.note("tool_error");
+      if (part.is_error) losses_.note("is_error");
       for (const Part& inner : part.content) {
         if (inner.kind == Kind::image) rest.push_back(&inner);
       }

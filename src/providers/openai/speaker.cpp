@@ -10,6 +10,8 @@
 namespace outrigger::providers::openai {
 namespace {
 
+constexpr std::string_view k_id_begin = "chatcmpl-";
+
 std::string_view word_for(Finish why) {
   static constexpr std::array<std::string_view, 6> k_words{"stop",       "stop",           "length",
                                                            "tool_calls", "content_filter", "content_filter"};
@@ -34,7 +36,7 @@ void append_usage(JsonObject& to, const UsageSaid& usage) {
 class ChatSpeaker : public Speaker {
  public:
   explicit ChatSpeaker(const SpeakerOptions& options)
-      : id_("chatcmpl-" + id_text(options.id_high, options.id_low)), created_(options.created) {}
+      : id_(std::string(k_id_begin) + id_text(options.id_high, options.id_low)), created_(options.created) {}
 
   void begin(std::string_view model) override { model_ = model; }
   void usage(const UsageSaid& usage) override { usage_ = usage; }
@@ -46,6 +48,11 @@ class ChatSpeaker : public Speaker {
     object.string("object", kind);
     object.number("created", static_cast<std::uint64_t>(created_));
     object.string("model", model_);
+  }
+
+  [[nodiscard]] std::string call_id(std::uint32_t number, std::string_view id) const {
+    if (!id.empty()) return std::string(id);
+    return "call_" + id_.substr(k_id_begin.size()) + '_' + std::to_string(number);
   }
 
   std::string id_;
@@ -74,7 +81,7 @@ class StreamSpeaker final : public ChatSpeaker {
       JsonList calls(delta.name("tool_calls"));
       JsonObject object(calls.item());
       object.number("index", number);
-      object.string("id", id);
+      object.string("id", call_id(number, id));
       object.string("type", "function");
       JsonObject function(object.name("function"));
       function.string("name", tool);
@@ -148,7 +155,7 @@ class BlockingSpeaker final : public ChatSpeaker {
   void reasoning(std::string_view piece) override { reasoning_ += piece; }
   void refusal(std::string_view piece) override { refusal_ += piece; }
   void call(std::uint32_t number, std::string_view id, std::string_view tool) override {
-    if (number == calls_.size()) calls_.push_back({std::string(id), std::string(tool), {}});
+    if (number == calls_.size()) calls_.push_back({call_id(number, id), std::string(tool), {}});
   }
   void arguments(std::uint32_t number, std::string_view piece) override {
     if (number < calls_.size()) calls_[number].arguments += piece;

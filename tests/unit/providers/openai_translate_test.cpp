@@ -1,6 +1,8 @@
 // Chat completions as one end of a translation.
 #include <catch2/catch_test_macros.hpp>
 
+#include <set>
+
 #include "providers/dialect.h"
 #include "providers/openai/translate.h"
 #include "support.h"
@@ -142,6 +144,7 @@ TEST_CASE("what another wire cannot be told refuses, by name") {
       {R"({"model":"m"})", NotCarried::not_understood},
       {R"({"messages":[{"role":"user","content":"x"}]})", NotCarried::not_understood},
       {body_with("", "[]"), NotCarried::not_understood},
+      {body_with(R"(,"messages":[{"role":"user","content":"other"}])"), NotCarried::not_understood},
       {body_with("", R"([{"role":"user"}])"), NotCarried::not_understood},
       {body_with("", R"([{"role":"function","content":"x"}])"), NotCarried::not_understood},
       {body_with(R"(,"n":2)"), NotCarried::several_answers},
@@ -180,12 +183,24 @@ TEST_CASE("what is left out is told, once and by our own names") {
       hear(body_with(R"(,"logit_bias":{"1":2},"x-secret":1,"y":2,"prediction":{"type":"content"},"metadata":{"a":"b"})"));
   REQUIRE(heard.said.has_value());
   CHECK(heard.losses.names() == std::vector<std::string_view>{"logit_bias", "unknown", "prediction"});
+  struct Row {
+    std::string_view more, lost;
+  };
+  for (const Row& row : {Row{R"(,"min_p":0.1)", "sampling"}, Row{R"(,"typical_p":0.1)", "sampling"},
+                         Row{R"(,"enable_thinking":true)", "thinking"}, Row{R"(,"thinking":{"type":"enabled"})", "thinking"},
+                         Row{R"(,"reasoning":{"effort":"low"})", "thinking"}, Row{R"(,"echo":true)", "unknown"},
+                         Row{R"(,"enable_thinking":false)", ""}, Row{R"(,"chat_template_kwargs":{})", ""}}) {
+    CAPTURE(row.more);
+    const Heard one = hear(body_with(row.more));
+    REQUIRE(one.said.has_value());
+    CHECK(one.losses.names() == (row.lost.empty() ? std::vector<std::string_view>{} : std::vector{row.lost}));
+  }
 
   chat::Losses losses;
   chat::Conversation said =
       *hear(body_with(R"(,"top_k":3,"reasoning_effort":"high","verbosity":"low","thinking_budget":9)")).said;
   REQUIRE(dialect().say_request(said, losses).has_value());
-  CHECK(losses.names() == std::vector<std::string_view>{"reasoning_effort", "top_k", "thinking", "verbosity"});
+  CHECK(losses.names() == std::vector<std::string_view>{"effort", "top_k", "thinking_budget", "verbosity"});
   said.stops = {"1", "2", "3", "4", "5"};
   CHECK(dialect().say_request(said, losses).error() == NotCarried::stop_sequences);
 }
@@ -251,6 +266,69 @@ TEST_CASE("what is no part of the answer does not begin it, and is counted") {
   hearer->finish(to);
   CHECK(to.log == "begin(m) text(a) finish0 usage(1,1,0) end");
   CHECK(hearer->skipped() == 2);
+}
+
+TEST_CASE("what a provider ends for a reason that is not known is not whole") {
+  const auto ended = [](std::string_view message, std::string_view reason) {
+    return sayings(false, R"({"model":"m","choices":[{"index":0,"message":)" + std::string(message) +
+                              R"(,"finish_reason":")" + std::string(reason) + "\"}]}");
+  };
+  CHECK(ended(R"({"content":"x"})", "insufficient_system_resource") == "begin(m) text(x) finish2 end");
+  CHECK(ended(R"({"tool_calls":[{"function":{"arguments":"{}"}}]})", "tool_calls") == "begin(m) finish2 end");
+}
+
+TEST_CASE("calls are numbered as they begin, and an id that is missing is the speaker's to make") {
+  const auto delta = [](std::string_view call) {
+    return "data: {\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" + std::string(call) + "]}}]}\n\n";
+  };
+  const std::string stream = delta(R"({"index":0,"function":{"arguments":"{"}})") +
+                             delta(R"({"index":1,"function":{"name":"g"}})") +
+                             delta(R"({"index":0,"function":{"name":"f","arguments":"}"}})") +
+                             "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
+  CHECK(sayings(true, stream) == "begin(m) call0(,g) call1(,f) arguments1({}) finish3 end");
+  for (const bool streamed : {true, false}) {
+    std::vector<std::string> told;
+    for (const std::uint64_t answer : {1U, 2U}) {
+      const auto speaker = dialect().make_speaker({.stream = streamed, .id_high = answer, .id_low = 2});
+      speaker->begin("m");
+      for (const std::uint32_t number : {0U, 1U}) speaker->call(number, "", "f");
+      speaker->finish(Finish::tool_calls, {});
+      speaker->end();
+      const std::string body = speaker->take();
+      for (const ToldTool& tool : (streamed ? told_to_dify(body) : told_by_body(body)).tools) told.push_back(tool.id);
+    }
+    REQUIRE(told.size() == 4);
+    CHECK(std::set<std::string>(told.begin(), told.end()).size() == 4);
+    CHECK(told[0].starts_with("call_"));
+  }
+}
+
+TEST_CASE("what chat completions have no place for is not lost without a word") {
+  const auto unfit = [](const chat::Conversation& said) {
+    chat::Losses losses;
+    const auto body = dialect().say_request(said, losses);
+    return body ? std::string() : std::string(chat::name(body.error()));
+  };
+  const chat::Conversation plain = *hear(body_with("")).said;
+  for (const chat::Role role : {chat::Role::instruction, chat::Role::assistant}) {
+    chat::Conversation said = plain;
+    said.turns.insert(said.turns.begin(), {.role = role, .parts = {{.kind = Kind::image, .media = {.url = "https://h/p"}}}});
+    CHECK(unfit(said) == "media");
+  }
+  chat::Conversation goes_on = plain;
+  goes_on.turns.push_back({.role = chat::Role::assistant, .parts = {{.text = "and"}}});
+  CHECK(unfit(goes_on) == "continuation");
+  chat::Conversation stops = plain;
+  stops.stops = {"END"};
+  CHECK(unfit(stops).empty());
+  stops.model = "o3";
+  CHECK(unfit(stops) == "stop_sequences");
+  chat::Conversation silent = plain;
+  silent.turns.insert(silent.turns.begin(), {.role = chat::Role::instruction, .parts = {{.text = ""}}});
+  silent.user = std::string(65, 'u');
+  chat::Losses losses;
+  CHECK(*dialect().say_request(silent, losses) == body_with(""));
+  CHECK(losses.names() == std::vector<std::string_view>{"user"});
 }
 
 TEST_CASE("every golden answer of chat completions is heard the same in one piece and in many") {
