@@ -299,7 +299,7 @@ void Listener::assistant_block(yyjson_val* block, std::vector<Part>& to) {
                   .arguments = is_nothing(input) ? "{}" : json_of(input)});
   } else if (type == "thinking") {
     if (!text_in(block, "signature").empty()) return refuse(NotCarried::signed_thinking);
-    losses_.note("thinking");
+    losses_.note("reasoning");
   } else {
     foreign(type);
   }

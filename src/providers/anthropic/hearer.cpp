@@ -19,11 +19,11 @@ std::string_view text_in(yyjson_val* object, std::string_view name) {
 }
 
 Finish finish_of(std::string_view stop_reason) {
+  if (stop_reason == "end_turn") return Finish::stop;
   if (stop_reason == "tool_use") return Finish::tool_calls;
-  if (stop_reason == "max_tokens" || stop_reason == "model_context_window_exceeded") return Finish::length;
   if (stop_reason == "stop_sequence") return Finish::stop_sequence;
   if (stop_reason == "refusal") return Finish::refused;
-  return Finish::stop;
+  return Finish::length;  // max_tokens and its kin; what is not known ("pause_turn") is not whole either
 }
 
 class BlockingHearer final : public Hearer {
@@ -124,7 +124,7 @@ class StreamHearer final : public Hearer {
   void end(Speaker& to) {
     is_over_ = true;
     begin(nullptr, to);
-    if (!has_finished_) to.finish(Finish::stop, {});
+    if (!has_finished_) to.finish(Finish::length, {});  // nobody said why it ends
     to.end();
   }
   // The block that the event is of; null when it has not begun, or is over.

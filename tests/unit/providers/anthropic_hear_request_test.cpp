@@ -161,7 +161,7 @@ TEST_CASE("what is lost on the way from Anthropic is noted") {
   CHECK(lost(ask(R"(,"thinking":{"type":"adaptive"})")) == Names{"thinking"});
   CHECK(lost(user(R"({"type":"text","text":"a","cache_control":{"type":"ephemeral"}})")) == Names{"cache_control"});
   CHECK(lost(ask(R"(,"tools":[{"name":"f","input_schema":{},"defer_loading":true}])")) == Names{"unknown"});
-  CHECK(lost(answered(R"({"type":"thinking","thinking":"t"},{"type":"text","text":"a"})")) == Names{"thinking"});
+  CHECK(lost(answered(R"({"type":"thinking","thinking":"t"},{"type":"text","text":"a"})")) == Names{"reasoning"});
   CHECK(lost(answered(R"({"type":"text","text":"a","citations":[{}]})")) == Names{"citations"});
   const auto heard = hear(user(
       R"({"type":"document","title":"T","context":"C","source":{"type":"text","media_type":"text/plain","data":"D"}},)"

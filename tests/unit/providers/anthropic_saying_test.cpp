@@ -82,7 +82,7 @@ TEST_CASE("a stream of Anthropic's is heard event by event") {
   CHECK(heard("max_tokens_stream.sse").ends_with("finish:length \nend:\n"));
   CHECK(heard("context_window_stream.sse").ends_with("finish:length \nend:\n"));
   CHECK(heard("refusal_stream.sse").ends_with("finish:refused \nend:\n"));
-  CHECK(heard("no_stop_reason_stream.sse").ends_with("text:one\nfinish:stop \nend:\n"));
+  CHECK(heard("no_stop_reason_stream.sse").ends_with("text:one\nfinish:length \nend:\n"));
   CHECK(heard("stop_without_blank_line_stream.sse").ends_with("end:\n"));
 }
 
