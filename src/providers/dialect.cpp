@@ -41,16 +41,16 @@ chat::Request understand(chat::Endpoint endpoint, std::string_view body, Level l
 std::unique_ptr<AnswerReader> Dialect::make_reader(bool) const { return nullptr; }
 std::optional<Rendered> Dialect::render(std::string_view, const RenderOptions&) const { return std::nullopt; }
 std::string Dialect::usage_event(std::string_view, const Usage&) const { return {}; }
-std::optional<Answer> Dialect::fixed_answer(std::string_view, std::string_view) const { return std::nullopt; }
+std::string Dialect::answer_body(std::string_view, std::string_view) const { return {}; }
 
-std::expected<chat::Conversation, chat::NotCarried> Dialect::hear_request(std::string_view, chat::Losses&) const {
-  return std::unexpected(chat::NotCarried::not_understood);
+std::optional<Answer> Dialect::fixed_answer(std::string_view model, std::string_view text) const {
+  const std::string body = answer_body(model, text);
+  if (body.empty()) return std::nullopt;
+  const std::unique_ptr<AnswerReader> reader = make_reader(false);
+  reader->feed(body);
+  auto answer = reader->finish();
+  if (!answer) return std::nullopt;
+  return std::move(*answer);
 }
-std::expected<std::string, chat::NotCarried> Dialect::say_request(const chat::Conversation&, chat::Losses&) const {
-  return std::unexpected(chat::NotCarried::not_understood);
-}
-std::unique_ptr<Hearer> Dialect::make_hearer(bool) const { return nullptr; }
-std::unique_ptr<Speaker> Dialect::make_speaker(const SpeakerOptions&) const { return nullptr; }
-ErrorSaid Dialect::hear_error(int status, std::string_view) const { return {.status = status}; }
 
 }  // namespace outrigger::providers
