@@ -82,9 +82,9 @@ struct RenderOptions {
   UsagePolicy usage = UsagePolicy::original;
   std::uint32_t prompt_tokens_estimate = 0;  // used when the provider told no usage
 };
-// Streams come in the original pieces, or, if the answer was not streamed, in natural ones. LF only, no `event:` lines,
-// `choices:[]` in the usage chunk, `[DONE]` at the end: what Dify's parser takes. Nothing when `encoded` is not readable (another
-// version, another endpoint's, rubbish in Redis).
+// Streams come in the original pieces, or, if the answer was not streamed, in natural ones. LF only, with the marks that Dify and
+// the SDKs need on this wire (each dialect's render.h). Nothing when `encoded` is not readable (another version, another
+// endpoint's, rubbish in Redis).
 std::optional<Rendered> render(chat::Endpoint endpoint, std::string_view encoded, const RenderOptions& options);
 
 // The usage chunk that a stream lacks for a reader who asked for one, as a whole SSE event. `like` is an event of that

@@ -20,6 +20,21 @@ struct SseEvent {
   std::size_t end = 0;  // bytes of the body up to here, the blank line included
 };
 
+// The beginning of a body that is called a stream: one that begins with `{` is none, whatever its content type said.
+class Opening {
+ public:
+  // Of the next piece: is this the place where that shows?
+  bool shows_object(std::string_view data) {
+    if (has_begun_) return false;
+    const std::size_t first = data.find_first_not_of(" \t\r\n");
+    has_begun_ = first != std::string_view::npos;
+    return has_begun_ && data[first] == '{';
+  }
+
+ private:
+  bool has_begun_ = false;  // a byte that is not blank has come
+};
+
 class SseSplitter {
  public:
   static constexpr std::size_t k_event_size_max = std::size_t{8} << 20;

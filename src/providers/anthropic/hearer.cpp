@@ -86,12 +86,7 @@ class BlockingHearer final : public Hearer {
 class StreamHearer final : public Hearer {
  public:
   void feed(std::string_view data, Speaker& to) override {
-    if (!has_bytes_) {
-      const std::size_t first = data.find_first_not_of(" \t\r\n");
-      has_bytes_ = first != std::string_view::npos;
-      // No stream, whatever its content type said.
-      if (has_bytes_ && data[first] == '{') blocking_ = std::make_unique<BlockingHearer>();
-    }
+    if (opening_.shows_object(data)) blocking_ = std::make_unique<BlockingHearer>();
     if (blocking_) return blocking_->feed(data, to);
     while (const std::optional<SseEvent> event = splitter_.next(data)) take(*event, to);
   }
@@ -141,7 +136,7 @@ class StreamHearer final : public Hearer {
   std::uint32_t calls_ = 0;
   std::uint64_t skipped_ = 0;
   std::unique_ptr<BlockingHearer> blocking_;
-  bool has_bytes_ = false;
+  Opening opening_;
   bool has_begun_ = false;
   bool has_finished_ = false;
   bool is_over_ = false;  // after the end mark or an error nothing more is said

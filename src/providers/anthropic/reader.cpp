@@ -165,11 +165,7 @@ void BlockingReader::read(yyjson_val* root) {
 }
 
 void StreamReader::feed(std::string_view data) {
-  if (!begun_) {
-    const std::size_t first = data.find_first_not_of(" \t\r\n");
-    begun_ = first != std::string_view::npos;
-    if (begun_ && data[first] == '{') blocking_ = std::make_unique<BlockingReader>();
-  }
+  if (opening_.shows_object(data)) blocking_ = std::make_unique<BlockingReader>();
   if (blocking_) return blocking_->feed(data);
   while (const std::optional<SseEvent> event = splitter_.next(data)) {
     if (events_.size() == k_events_max) return gathered_.misunderstood();

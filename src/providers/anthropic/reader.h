@@ -101,7 +101,7 @@ class StreamReader final : public AnswerReader {
   std::vector<Block> blocks_;  // by index
   std::size_t open_blocks_ = 0;
   std::unique_ptr<BlockingReader> blocking_;
-  bool begun_ = false;    // a byte that is not blank has come
+  Opening opening_;
   bool started_ = false;  // message_start has come
   bool done_ = false;     // message_stop has
 };

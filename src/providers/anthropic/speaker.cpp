@@ -14,11 +14,6 @@
 namespace outrigger::providers::anthropic {
 namespace {
 
-std::string id_of(const SpeakerOptions& options) {
-  const Rendered blank{.text = Bytes::copy(std::string(k_id_size, '0')), .ids = {0}, .createds = {}};
-  return "msg_" + std::string(personalise(blank, options.id_high, options.id_low, options.created).view());
-}
-
 std::string_view stop_reason_of(Finish why) {
   switch (why) {
     case Finish::stop:
@@ -56,7 +51,7 @@ Block* call_in(Blocks& blocks, std::uint32_t number) {
 // What both forms have in common.
 class MessageSpeaker : public Speaker {
  public:
-  explicit MessageSpeaker(const SpeakerOptions& options) : id_(id_of(options)) {}
+  explicit MessageSpeaker(const SpeakerOptions& options) : id_("msg_" + id_text(options.id_high, options.id_low)) {}
 
   void begin(std::string_view model) override {
     if (is_over_ || std::exchange(has_begun_, true)) return;

@@ -188,12 +188,7 @@ class BlockingHearer final : public Hearer {
 class StreamHearer final : public Hearer {
  public:
   void feed(std::string_view data, Speaker& to) override {
-    if (!begun_) {
-      // A body that is no stream, whatever its content type said.
-      const std::size_t first = data.find_first_not_of(" \t\r\n");
-      begun_ = first != std::string_view::npos;
-      if (begun_ && data[first] == '{') blocking_ = std::make_unique<BlockingHearer>();
-    }
+    if (opening_.shows_object(data)) blocking_ = std::make_unique<BlockingHearer>();
     if (blocking_) return blocking_->feed(data, to);
     while (const std::optional<SseEvent> event = splitter_.next(data)) take(*event, to);
   }
@@ -229,7 +224,7 @@ class StreamHearer final : public Hearer {
   Chunk chunk_;
   ChunkHearer hearer_;
   std::unique_ptr<BlockingHearer> blocking_;
-  bool begun_ = false;  // a byte that is not blank has come
+  Opening opening_;
   bool done_ = false;
 };
 

@@ -74,7 +74,7 @@ class StreamReader final : public AnswerReader {
   std::vector<Event> events_;
   Gathered gathered_;
   std::unique_ptr<BlockingReader> blocking_;
-  bool begun_ = false;      // a byte that is not blank has come
+  Opening opening_;
   bool had_delta_ = false;  // text came in deltas, so a closing summary only repeats it
   bool done_ = false;
 };

@@ -211,15 +211,11 @@ class StreamHearer final : public Hearer {
   SseSplitter splitter_;
   Telling telling_;
   std::unique_ptr<BlockingHearer> blocking_;
-  bool begun_ = false;  // a byte that is not blank has come
+  Opening opening_;
 };
 
 void StreamHearer::feed(std::string_view data, Speaker& to) {
-  if (!begun_) {
-    const std::size_t first = data.find_first_not_of(" \t\r\n");
-    begun_ = first != std::string_view::npos;
-    if (begun_ && data[first] == '{') blocking_ = std::make_unique<BlockingHearer>();
-  }
+  if (opening_.shows_object(data)) blocking_ = std::make_unique<BlockingHearer>();
   if (blocking_) return blocking_->feed(data, to);
   while (const std::optional<SseEvent> event = splitter_.next(data)) take(*event, to);
 }

@@ -81,7 +81,7 @@ class StreamReader final : public AnswerReader {
   std::vector<bool> items_;                           // by output_index: has begun
   std::map<std::uint64_t, std::string> whole_items_;  // by output_index: JSON of those that are complete
   std::string frame_, delta_, object_;                // room for keep()
-  bool begun_ = false;                                // a byte that is not blank has come
+  Opening opening_;
 };
 
 }  // namespace outrigger::providers::responses

@@ -10,12 +10,6 @@
 namespace outrigger::providers::responses {
 namespace {
 
-// The letters that a stored answer's id would have (see personalise()).
-std::string letters_of(const SpeakerOptions& options) {
-  const Rendered blank{.text = Bytes::copy(std::string(k_id_size, '0')), .ids = {0}, .createds = {}};
-  return std::string(personalise(blank, options.id_high, options.id_low, 0).view());
-}
-
 // One item of the output while it is said.
 struct Item {
   std::string id;
@@ -32,7 +26,10 @@ struct Item {
 class ResponsesSpeaker final : public Speaker {
  public:
   explicit ResponsesSpeaker(const SpeakerOptions& options)
-      : stream_(options.stream), created_(options.created), letters_(letters_of(options)), wire_(out_) {}
+      : stream_(options.stream),
+        created_(options.created),
+        letters_(id_text(options.id_high, options.id_low)),
+        wire_(out_) {}
 
   void begin(std::string_view model) override;
   void text(std::string_view piece) override { words(k_output_text, piece); }
