@@ -25,7 +25,7 @@
 
 namespace outrigger::chat {
 
-constexpr char k_form_version = 1;
+constexpr char k_form_version = 2;
 
 class FormWriter {
  public:

@@ -57,5 +57,5 @@ TEST_CASE("keys are what they were") {
                                                 .canonical = request.canonical});
     CHECK(hex(keys.key(identity)) == member(row, "key"));
   }
-  CHECK(rows == 22);
+  CHECK(rows == 23);
 }
