@@ -34,6 +34,17 @@ struct ImageType {
 constexpr std::array k_images{ImageType{"image/jpeg", "/9j/"}, ImageType{"image/png", "iVBORw0KGgo"},
                               ImageType{"image/gif", "R0lGOD"}, ImageType{"image/webp", "UklGR"}};
 
+// Models from before there was an effort refuse to be told of one; later ones take it. Names as Anthropic and its resellers write
+// them ("claude-haiku-4-5-20251001", "anthropic/claude-sonnet-4.5").
+bool takes_effort(std::string_view model) {
+  constexpr std::array<std::string_view, 8> k_without{"claude-2", "claude-3",   "haiku-4-5",  "sonnet-4-0",
+                                                      "opus-4-0", "sonnet-4-2", "sonnet-4-5", "opus-4-1"};
+  std::string name(model);
+  std::ranges::replace(name, '.', '-');
+  const bool is_first_4 = name.ends_with("sonnet-4") || name.ends_with("opus-4") || name.contains("opus-4-2025");
+  return !is_first_4 && std::ranges::none_of(k_without, [&](std::string_view part) { return name.contains(part); });
+}
+
 class Writer {
  public:
   Writer(const chat::Conversation& from, chat::Losses& losses) : from_(from), losses_(losses) {}
@@ -391,6 +402,9 @@ void Writer::output(Object& to) {
   std::string_view effort = from_.effort;
   if (effort == "none") {
     effort = {};  // nothing is thought unless it is asked for
+  } else if (!effort.empty() && !takes_effort(from_.model)) {
+    losses_.note("effort");
+    effort = {};
   } else if (effort == "minimal" || effort == "xhigh") {
     losses_.note("effort");
     effort = effort == "minimal" ? "low" : "high";

@@ -208,6 +208,26 @@ TEST_CASE("sampling is said as far as Anthropic takes it") {
   CHECK(say(broken).body == "not_understood");
 }
 
+TEST_CASE("models that know of no effort are told of none") {
+  const auto told = [](std::string_view model) {
+    Conversation c = question();
+    c.model = model;
+    c.effort = "low";
+    CHECK(losses_of(c).empty() == !member_said(c, "output_config").empty());
+    return !member_said(c, "output_config").empty();
+  };
+  for (const std::string_view model : {"claude-opus-4-5", "anthropic/claude-sonnet-4.6", "claude-opus-4-6", "claude-next"}) {
+    INFO(model);
+    CHECK(told(model));
+  }
+  for (const std::string_view model :
+       {"claude-haiku-4-5-20251001", "anthropic/claude-sonnet-4.5", "claude-sonnet-4-20250514", "claude-opus-4",
+        "claude-opus-4-20250514", "claude-opus-4-1", "claude-3-7-sonnet"}) {
+    INFO(model);
+    CHECK_FALSE(told(model));
+  }
+}
+
 TEST_CASE("thinking is said with the room that it needs, or not at all") {
   const auto budget = [](std::optional<std::uint64_t> asked, std::optional<std::uint64_t> max, auto&& more) {
     Conversation c = question();
