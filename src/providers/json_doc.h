@@ -42,6 +42,27 @@ std::optional<std::string_view> number_of(yyjson_val* value);
 std::optional<std::uint64_t> whole_number_of(yyjson_val* value);
 // Absent, null, "", [] and {}.
 bool is_nothing(yyjson_val* value);
+// The text of a member; empty when there is none.
+inline std::string_view text_in(yyjson_val* object, std::string_view name) {
+  return string_of(member(object, name)).value_or(std::string_view());
+}
+
+// Calls visit(name, value) for each member; does nothing for what is no object.
+template <class Visit>
+void for_each_member(yyjson_val* object, Visit&& visit) {
+  yyjson_obj_iter iterator = yyjson_obj_iter_with(object);
+  while (yyjson_val* name = yyjson_obj_iter_next(&iterator)) {
+    visit(std::string_view(yyjson_get_str(name), yyjson_get_len(name)), yyjson_obj_iter_get_val(name));
+  }
+}
+
+// Calls visit(item) for each item; does nothing for what is no list.
+template <class Visit>
+void for_each_item(yyjson_val* list, Visit&& visit) {
+  yyjson_arr_iter iterator = yyjson_arr_iter_with(list);
+  while (yyjson_val* item = yyjson_arr_iter_next(&iterator)) visit(item);
+}
+
 // The value as compact JSON text.
 std::string text_of(yyjson_val* value);
 

@@ -15,10 +15,6 @@ using chat::NotCarried;
 using chat::Part;
 using chat::Role;
 
-std::string_view text_in(yyjson_val* object, std::string_view name) {
-  return string_of(member(object, name)).value_or(std::string_view());
-}
-
 bool is_true_in(yyjson_val* object, std::string_view name) { return yyjson_is_true(member(object, name)); }
 
 class Listener {

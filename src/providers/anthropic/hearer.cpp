@@ -14,10 +14,6 @@
 namespace outrigger::providers::anthropic {
 namespace {
 
-std::string_view text_in(yyjson_val* object, std::string_view name) {
-  return string_of(member(object, name)).value_or(std::string_view());
-}
-
 Finish finish_of(std::string_view stop_reason) {
   if (stop_reason == "end_turn") return Finish::stop;
   if (stop_reason == "tool_use") return Finish::tool_calls;

@@ -1,4 +1,4 @@
-// Values of JSON, written as they were read, and visits to the members of objects and lists.
+// Values of JSON, written as they were read.
 #pragma once
 
 #include <yyjson.h>
@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "providers/json_doc.h"
 #include "providers/json_object.h"
 
 namespace outrigger::providers::anthropic {
@@ -13,22 +14,6 @@ namespace outrigger::providers::anthropic {
 // The value as compact JSON text; unusual line ends in its strings are escaped, as append_string() does.
 void append_json(std::string& to, yyjson_val* value);
 std::string json_of(yyjson_val* value);
-
-inline std::string_view name_of(yyjson_val* name) { return {yyjson_get_str(name), yyjson_get_len(name)}; }
-
-// Calls visit(name, value) for each member; does nothing for what is no object.
-template <class Visit>
-void for_each_member(yyjson_val* object, Visit&& visit) {
-  yyjson_obj_iter iterator = yyjson_obj_iter_with(object);
-  while (yyjson_val* name = yyjson_obj_iter_next(&iterator)) visit(name_of(name), yyjson_obj_iter_get_val(name));
-}
-
-// Calls visit(item) for each item; does nothing for what is no list.
-template <class Visit>
-void for_each_item(yyjson_val* list, Visit&& visit) {
-  yyjson_arr_iter iterator = yyjson_arr_iter_with(list);
-  while (yyjson_val* item = yyjson_arr_iter_next(&iterator)) visit(item);
-}
 
 using Object = JsonObject;
 using List = JsonList;

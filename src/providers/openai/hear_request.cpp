@@ -23,7 +23,7 @@ class RequestHearer {
     const JsonDoc doc = JsonDoc::read(body);
     // What two parsers could read differently says nothing for sure.
     if (!yyjson_is_obj(doc.root()) || !chat::is_strict(doc.root(), 1)) return std::unexpected(NotCarried::not_understood);
-    for_each(doc.root(), [this](std::string_view name, yyjson_val* value) {
+    for_each_member(doc.root(), [this](std::string_view name, yyjson_val* value) {
       if (!yyjson_is_null(value)) top_level(name, value);
     });
     if (said_.turns.empty() || said_.model.empty()) refuse(NotCarried::not_understood);
@@ -33,19 +33,6 @@ class RequestHearer {
   }
 
  private:
-  template <class Visit>
-  static void for_each(yyjson_val* object, Visit&& visit) {
-    yyjson_obj_iter iterator = yyjson_obj_iter_with(object);
-    while (yyjson_val* name = yyjson_obj_iter_next(&iterator)) {
-      visit(std::string_view(yyjson_get_str(name), yyjson_get_len(name)), yyjson_obj_iter_get_val(name));
-    }
-  }
-  template <class Visit>
-  static void for_each_item(yyjson_val* list, Visit&& visit) {
-    yyjson_arr_iter iterator = yyjson_arr_iter_with(list);
-    while (yyjson_val* item = yyjson_arr_iter_next(&iterator)) visit(item);
-  }
-
   void refuse(NotCarried reason) {
     if (!refused_) refused_ = reason;
   }

@@ -10,11 +10,6 @@
 
 namespace outrigger::providers::responses {
 
-// The text of a member; empty when there is none.
-inline std::string_view text_in(yyjson_val* object, std::string_view name) {
-  return string_of(member(object, name)).value_or(std::string_view());
-}
-
 // Calls visit(index, value) for each element of an array.
 template <class Visit>
 void each(yyjson_val* list, Visit&& visit) {

@@ -256,6 +256,23 @@ speaks = ["chat/completions"]
   CHECK(body.contains(R"("text":"hi")"));
 }
 
+TEST_CASE("another success than 200 is no answer that could be translated") {
+  WireBench b(R"(
+[[upstream]]
+name = "main"
+url = "http://provider:9000"
+dialect = "anthropic"
+[[model]]
+name = "m"
+retry = { attempts = 1 }
+)");
+  const auto client = b.ask({});
+  b.last().answer("{}", 202);
+  b.settle();
+  CHECK(client->received().starts_with("HTTP/1.1 502"));
+  CHECK(body_of(client->received()).contains("upstream_protocol"));
+}
+
 TEST_CASE("what is not understood is never translated, whatever its path") {
   const std::string body = R"({"model":"m","metadata":{"a":"b"}})";
   for (const std::string_view speaks : {"dialect = \"anthropic\"", "speaks = [\"responses\"]"}) {
