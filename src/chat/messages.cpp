@@ -96,9 +96,12 @@ bool Reading::message(yyjson_val* value, bool is_last_user, bool is_last) {
   if (is_last && role == "assistant") turn = TextUse::exact;  // the model is to continue this
   if (is_last_user && role == "user") turn = TextUse::last_user;
   request.prompt_tokens += k_message_tokens;
+  // Who only calls tools says nothing: providers write null for it in one form of an answer, and "" in the other.
+  const bool says_nothing = yyjson_is_arr(find(members, "tool_calls")) && is_text(content, "");
   const std::size_t mark = form.open_object();
   std::size_t count = 0;
   for (const Members::Member& member : members) {
+    if (says_nothing && member.name() == "content") continue;
     if (!message_member(member, count, turn)) return false;
   }
   form.close(mark, count);

@@ -100,9 +100,14 @@ TEST_CASE("a null that means absent is absent, and only that") {
       {messages(
            R"([{"role":"assistant","content":"a","tool_calls":null,"function_call":null,"refusal":null,"audio":null}])"),
        messages(R"([{"role":"assistant","content":"a"}])")},
+      // Who calls tools says nothing besides: null in one form of an answer, "" in the other.
+      {messages(R"([{"role":"assistant","content":"","tool_calls":[]}])"),
+       messages(R"([{"role":"assistant","content":null,"tool_calls":[]}])")},
   });
   check_different({
       {ask("x"), more(R"("never_heard_of":null)")},
+      {messages(R"([{"role":"assistant","content":"","tool_calls":null}])"),
+       messages(R"([{"role":"assistant","content":null,"tool_calls":null}])")},
       {messages(R"([{"role":"assistant","content":""}])"), messages(R"([{"role":"assistant"}])")},
       {messages(R"([{"role":"user","content":"x","name":""}])"), messages(R"([{"role":"user","content":"x"}])")},
       {more(R"("stop":"")"), ask("x")},
