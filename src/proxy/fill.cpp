@@ -280,7 +280,15 @@ void Fill::store_answer(const providers::Answer& answer) {
 
 std::optional<providers::Usage> Fill::usage() const { return reader_ ? reader_->usage() : std::nullopt; }
 
-void Fill::on_answer_cut(Error error) { fail(std::move(error)); }
+// A connection that breaks after the answer's own end has taken nothing from it.
+void Fill::on_answer_cut(Error error) {
+  if (!sse_ || !reader_) return fail(std::move(error));
+  using enum chat::NoStoreReason;
+  auto verdict = reader_->finish();
+  const bool has_ended = verdict || verdict.error() == length || verdict.error() == filtered || verdict.error() == refused;
+  if (!has_ended) return fail(std::move(error));
+  end_answer(std::move(verdict));
+}
 
 void Fill::on_no_answer(Failure failure) {
   if (serve_instead(failure)) return;

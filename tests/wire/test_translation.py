@@ -446,6 +446,15 @@ def test_a_stream_that_breaks_off_ends_with_an_error(rig, client, target, fault)
     assert result(only.ask(stream=True)) == ("hit" if chat_is_done else "miss")
 
 
+@pytest.mark.parametrize("client,target", [*PAIRS, *(pytest.param(w, w, id=w.name) for w in WIRES)])
+def test_what_breaks_after_the_end_was_whole(rig, client, target):
+    only = Only(rig, client, target)
+    only.sim.faults("[[fault]]\nwrong_length = 50\n")
+    said = client.read(only.ask(stream=True))
+    assert said.whole and said.text and not said.error
+    assert result(only.ask(stream=True)) == "hit"
+
+
 @BETWEEN
 @pytest.mark.parametrize("fault", ["truncate = true", "cut_at = 300", "error_in_200 = true", "garbage = true", "reset_at = 300"])
 def test_a_blocking_answer_that_breaks_off_is_an_error(rig, client, target, fault):

@@ -86,6 +86,24 @@ TEST_CASE("no-cache fetches anew and keeps the answer, no-store keeps nothing") 
   CHECK(b.asked.size() == 3);
 }
 
+TEST_CASE("a stream whose connection breaks after its end was whole, and is kept; before its end it broke off") {
+  for (const bool ended : {true, false}) {
+    CAPTURE(ended);
+    DoorBench b;
+    const auto client = b.ask({.stream = true});
+    b.last().begin_stream();
+    b.last().chunk(event("hi"));
+    if (ended) b.last().chunk(k_stop + k_done);
+    b.settle();
+    b.last().peer->close();
+    b.settle();
+    const std::string got = client->received();
+    CHECK(got.contains("upstream_cut") == !ended);
+    CHECK(body_of(got).ends_with(k_done) == ended);
+    CHECK((cache_of(b.ask({.stream = true})->received()) == "hit") == ended);
+  }
+}
+
 TEST_CASE("a stale answer stands in for every kind of failure, marked as such") {
   struct Case {
     std::string_view name, raw;
