@@ -1,9 +1,10 @@
-// Session: one exchange with the simulated provider. Takes the request in, asks the Desk (or FastAnswers), plays the Script.
+// Session: one exchange with the simulated provider. Takes the request in, asks the Desk (or FastAnswers), lets a Player play
+// the Script.
 //
-//   reading ──body complete──> waiting ──first wait over──> playing ──all steps done──> done
-//      └──────────────fast──────────────────────────────> pouring ──all written────────> done
+//   reading ──body complete──> playing
+//      └──────────fast───────> pouring ──all written──> done
 //
-// Owned by its http::Exchange. The waits are timers of its own, so a client that leaves ends everything.
+// Owned by its http::Exchange.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@
 #include "sim/fast.h"
 #include "sim/fault_stream.h"
 #include "sim/hash.h"
-#include "sim/script.h"
+#include "sim/player.h"
 
 namespace outrigger::sim_provider {
 
@@ -31,35 +32,23 @@ class Session final : public http::ExchangeHandler {
   void on_client_gone() override;
 
  private:
-  enum class State : unsigned char { reading, waiting, playing, pouring, done };
+  enum class State : unsigned char { reading, playing, pouring, done };
 
   bool pour_prepared();
   void pour();
-  void count_sent();
-  void become_done();
-  void begin();
-  void spoil_stream();
-  bool respond_at_once();
-  void play();
-  void wait_then_play(Duration wait);
-  void end();
-  [[nodiscard]] std::size_t unsent() const;
 
   io::Loop& loop_;
   Desk& desk_;
   FastAnswers& fast_;
   http::Exchange& exchange_;
-  FaultStream* const& stream_;
   State state_ = State::reading;
   const std::uint64_t body_limit_;
   std::string body_;
   std::uint64_t body_size_ = 0;
   std::optional<Sha256> hash_;
-  Script script_;
-  std::size_t next_ = 0;  // step of script_, or write of poured_
-  bool waited_ = false;   // for the next step
+  Player player_;
+  std::size_t next_ = 0;  // write of poured_
   const Prepared::Stream* poured_ = nullptr;
-  io::Timer timer_;
 };
 
 }  // namespace outrigger::sim_provider
