@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base64.h"
 #include "sim/json.h"
 
 namespace outrigger::sim_provider {
@@ -41,18 +40,6 @@ void add_limit(http::Headers& headers, Wire wire, std::string_view what, const R
   } else {
     set("reset", wait_text(verdict.reset));
   }
-}
-
-std::string echo_json(const Received& request) {
-  std::string headers;
-  for (std::size_t i = 0; i < request.head.headers.size(); ++i) {
-    const auto field = request.head.headers[i];
-    headers += fmt::format("{}[{},{}]", i == 0 ? "" : ",", quoted(field.name),
-                           quoted(is_utf8(field.value) ? field.value : std::string_view("(binary)")));
-  }
-  return fmt::format(R"({{"method":{},"target":{},"headers":[{}],"body_size":{},"body_sha256":"{}","body_base64":"{}"}})",
-                     quoted(request.head.method), quoted(is_utf8(request.head.target) ? request.head.target : "(binary)"),
-                     headers, request.body_size, request.body_sha256, base64(request.body));
 }
 
 }  // namespace
@@ -148,19 +135,11 @@ Ask Desk::read(const Order& order, std::optional<BadAsk>& problem) const {
 
 void Desk::note(const Order& order) {
   const Ask& ask = order.ask;
-  ++ledger_.requests;
-  Ledger::count(ledger_.by_endpoint, sim_provider::name(order.endpoint));
+  ledger_.note(order.request, sim_provider::name(order.endpoint), settings_.fast ? 0 : settings_.remember,
+               settings_.remember_body);
   if (!ask.model.empty()) Ledger::count(ledger_.by_model, ask.model);
   if (ask.stream) ++ledger_.streams;
   if (order.endpoint == Endpoint::embeddings) ledger_.texts_embedded += ask.inputs.size();
-  if (settings_.fast) return;
-  const Received& request = order.request;
-  Seen seen = seen_head(request.head);
-  seen.body_size = request.body_size;
-  seen.body_sha256 = request.body_sha256;
-  seen.body_kept = request.body_whole && request.body_size <= settings_.remember_body;
-  if (seen.body_kept) seen.body = request.body;
-  ledger_.remember(std::move(seen), settings_.remember);
 }
 
 Script Desk::answer_api(Order& order, const Fault& fault) {

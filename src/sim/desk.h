@@ -12,26 +12,17 @@
 
 #include "core/rng.h"
 #include "core/time.h"
-#include "http/message.h"
 #include "sim/answers.h"
 #include "sim/ledger.h"
 #include "sim/memory.h"
 #include "sim/places.h"
 #include "sim/rate_limit.h"
+#include "sim/received.h"
 #include "sim/schedule.h"
 #include "sim/script.h"
 #include "sim/settings.h"
 
 namespace outrigger::sim_provider {
-
-// A request that has come in whole.
-struct Received {
-  const http::RequestHead& head;
-  std::string_view body;   // empty when `body_whole` is false
-  bool body_whole = true;  // false: it was too long to be kept
-  std::uint64_t body_size = 0;
-  std::string body_sha256;
-};
 
 class Desk {
  public:

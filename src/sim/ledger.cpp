@@ -79,6 +79,18 @@ void Ledger::remember(Seen seen, std::uint64_t most) {
   if (last.size() > most) last.pop_front();
 }
 
+void Ledger::note(const Received& request, std::string_view endpoint, std::uint64_t most, std::uint64_t longest_body) {
+  ++requests;
+  count(by_endpoint, endpoint);
+  if (most == 0) return;
+  Seen seen = seen_head(request.head);
+  seen.body_size = request.body_size;
+  seen.body_sha256 = request.body_sha256;
+  seen.body_kept = request.body_whole && request.body_size <= longest_body;
+  if (seen.body_kept) seen.body = request.body;
+  remember(std::move(seen), most);
+}
+
 std::string Ledger::json() const {
   std::string list;
   for (const Seen& seen : last) list += (list.empty() ? "" : ",") + seen_json(seen);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "http/message.h"
+#include "sim/received.h"
 
 namespace outrigger::sim_provider {
 
@@ -46,6 +47,8 @@ struct Ledger {
   // At most k_max_names names per table; the rest is counted together as "(others)".
   static void count(Counts& counts, std::string_view name);
   void remember(Seen seen, std::uint64_t most);
+  // Counts one, and keeps it; its body when that is at most so long.
+  void note(const Received& request, std::string_view endpoint, std::uint64_t most, std::uint64_t longest_body);
   [[nodiscard]] std::string json() const;
 };
 
