@@ -1,13 +1,15 @@
-// outrigger-sim: the simulated provider on real sockets. Prints one line when it listens; ends at once at SIGTERM or SIGINT.
+// outrigger-sim: the simulated provider on real sockets, and a simulated Dify if the settings want one. Prints one line when it listens; ends at once at SIGTERM or SIGINT.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "net/environment.h"
 #include "net/random.h"
 #include "net/uv_loop.h"
 #include "net/uv_net.h"
+#include "sim/dify/door.h"
 #include "sim/provider.h"
 
 namespace {
@@ -28,6 +30,12 @@ int run(const Settings& settings, bool port_only) {
   Provider provider({loop, net, rng}, settings);
   const auto bound = provider.listen();
   if (!bound) return complain(bound.error());
+  std::optional<outrigger::sim_dify::Door> dify;
+  if (settings.dify) {
+    const auto door = dify.emplace(outrigger::io::World{loop, net, rng}, *settings.dify).listen();
+    if (!door) return complain(door.error());
+    std::fprintf(stderr, "dify listening on %s\n", outrigger::io::to_string(*door).c_str());
+  }
   const auto on_term = loop.on_signal(SIGTERM, [&] { loop.stop(); });
   const auto on_int = loop.on_signal(SIGINT, [&] { loop.stop(); });
   if (port_only) {

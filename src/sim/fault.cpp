@@ -22,6 +22,7 @@ constexpr std::array k_kinds{
     Kind{"wrong_length", [](const Fault& f) { return f.wrong_length.has_value(); }},
     Kind{"malformed_chunk", [](const Fault& f) { return f.malformed_chunk; }},
     Kind{"error_in_stream", [](const Fault& f) { return f.error_in_stream; }},
+    Kind{"run_failed", [](const Fault& f) { return f.run_failed; }},
     Kind{"truncate", [](const Fault& f) { return f.truncate; }},
     Kind{"half_utf8", [](const Fault& f) { return f.half_utf8; }},
     Kind{"stall", [](const Fault& f) { return f.stall.has_value(); }},

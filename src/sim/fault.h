@@ -55,6 +55,8 @@ struct Fault {
   bool truncate = false;         // a proper end for HTTP, but the answer's rest, its finish reason and end mark are missing
   bool half_utf8 = false;        // the first bytes of a character whose rest never comes
 
+  bool run_failed = false;  // Dify: the run ends as failed, as its mode tells it (`workflow_finished`, `error`, or 400)
+
   // What is odd about the answer.
   bool no_done = false;  // no [DONE], message_stop, response.completed
   bool no_finish_reason = false;

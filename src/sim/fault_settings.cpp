@@ -106,6 +106,7 @@ void read_what(Reader& reader, Fault& fault) {
       {"error_in_200", &fault.error_in_200},
       {"malformed_chunk", &fault.malformed_chunk},
       {"error_in_stream", &fault.error_in_stream},
+      {"run_failed", &fault.run_failed},
       {"truncate", &fault.truncate},
       {"half_utf8", &fault.half_utf8},
       {"no_done", &fault.no_done},

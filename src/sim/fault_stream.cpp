@@ -33,8 +33,13 @@ void FaultStream::clear() {
 
 void FaultStream::inject(std::string_view raw) { send(Bytes::copy(raw)); }
 
+void FaultStream::take_over(std::move_only_function<void(std::string_view)> taker) {
+  taker_ = std::move(taker);
+  read(true);
+}
+
 void FaultStream::read(bool on) {
-  if (inner_ != nullptr) inner_->read(on);
+  if (inner_ != nullptr) inner_->read(on || taker_);
 }
 
 void FaultStream::write(std::span<const Bytes> chunks) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,9 @@ class FaultStream final : public io::Stream, private io::StreamHandler {
   void clear();
   // Writes bytes that the owner knows nothing of.
   void inject(std::string_view raw);
+  // From now on what comes goes to `taker`, past the owner, who still hears of the end. For a connection that has changed its
+  // protocol. `taker` must not destroy the stream.
+  void take_over(std::move_only_function<void(std::string_view)> taker);
 
   void set_handler(io::StreamHandler* handler) override { handler_ = handler; }
   void read(bool on) override;
@@ -45,7 +49,7 @@ class FaultStream final : public io::Stream, private io::StreamHandler {
   [[nodiscard]] std::string peer() const override { return peer_; }
 
  private:
-  void on_data(std::string_view data) override { handler_->on_data(data); }
+  void on_data(std::string_view data) override { taker_ ? taker_(data) : handler_->on_data(data); }
   void on_eof() override { handler_->on_eof(); }
   void on_error(Error error) override { handler_->on_error(std::move(error)); }
   void on_drained() override;
@@ -70,6 +74,7 @@ class FaultStream final : public io::Stream, private io::StreamHandler {
   std::size_t dripped_ = 0;  // of queue_
   bool shutdown_when_dripped_ = false;
   bool owes_drained_ = false;
+  std::move_only_function<void(std::string_view)> taker_;
   io::Timer drip_timer_, break_timer_;
 };
 

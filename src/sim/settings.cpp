@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "sim/dify/settings_read.h"
 #include "sim/toml_reader.h"
 
 namespace outrigger::sim_provider {
@@ -66,6 +67,7 @@ void read_settings(const toml::table& table, const std::string& file, Settings& 
   reader.flag("fast", to.fast);
   reader.count("events_per_write", to.events_per_write, 1, 100'000);
   if (const toml::node* node = reader.named("fault")) read_faults(*node, file, to.faults, problem);
+  if (const toml::node* node = reader.named("dify")) to.dify = sim_dify::read_settings(*node, file, problem);
   reader.done();
 }
 

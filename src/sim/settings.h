@@ -10,6 +10,7 @@
 
 #include "core/result.h"
 #include "core/time.h"
+#include "sim/dify/settings.h"
 #include "sim/fault.h"
 
 namespace outrigger::sim_provider {
@@ -45,6 +46,7 @@ struct Settings {
   bool fast = false;
   std::uint64_t events_per_write = 1;  // fast streams only
   std::vector<Fault> faults;
+  std::optional<sim_dify::Settings> dify;  // a Dify beside the provider
 };
 
 // Errors (bad_config) are FILE:LINE:COL: message.
