@@ -93,12 +93,12 @@ Desk::Reply Desk::run(Call& call, bool of_chat) {
   }
   if (of_provider) call.fault.run_failed = true;
   Answer answer = compose(call, conversation);
-  if (of_provider && stream) {
-    // Refused before the first event, as some failures are: 400 instead of a stream.
-    Reply reply = begin(call, std::move(answer), false);
-    return {answer_error(400)};
-  }
-  return begin(call, std::move(answer), stream);
+  if (!of_provider) return begin(call, std::move(answer), stream);
+  // The model's provider refused before the first event: 400, whatever was asked for.
+  (void)begin(call, std::move(answer), false);
+  Reply refused{answer_error(400)};
+  refused.script.wait = pace_of(*call.app, settings_, call.fault).think;
+  return refused;
 }
 
 std::string Desk::files_in(yyjson_val* files) {
