@@ -35,6 +35,11 @@ int run(const Settings& settings, bool port_only) {
     const auto door = dify.emplace(outrigger::io::World{loop, net, rng}, *settings.dify).listen();
     if (!door) return complain(door.error());
     std::fprintf(stderr, "dify listening on %s\n", outrigger::io::to_string(*door).c_str());
+    if (!settings.dify->admin_listen.empty()) {
+      const auto admin = dify->listen_admin();
+      if (!admin) return complain(admin.error());
+      std::fprintf(stderr, "dify admin listening on %s\n", outrigger::io::to_string(*admin).c_str());
+    }
   }
   const auto on_term = loop.on_signal(SIGTERM, [&] { loop.stop(); });
   const auto on_int = loop.on_signal(SIGINT, [&] { loop.stop(); });

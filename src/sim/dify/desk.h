@@ -7,12 +7,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/rng.h"
 #include "core/time.h"
+#include "sim/dify/delivery.h"
 #include "sim/dify/form.h"
 #include "sim/dify/records.h"
 #include "sim/dify/runs.h"
@@ -37,12 +40,25 @@ class Desk {
  public:
   Desk(Settings settings, Rng rng, MonoTime now);
 
+  // A run whose model has to be asked first.
+  struct Pending {
+    Owner owner;
+    Answer answer;
+    Pace pace;
+    Fault fault;
+    bool stream = false;
+    std::string question;  // the body of a chat completion
+  };
   struct Reply {
-    Script script;
+    Script script = {};
     std::string task_id = {};                 // of a run that is streamed; else empty
     std::vector<Script::Step> farewell = {};  // when it is stopped
+    std::unique_ptr<Pending> pending = {};
   };
+  // With `pending`, the model is asked, and finish() gives the rest.
   Reply answer(const Received& request, MonoTime now, WallTime wall);
+  // `said` is the body of the model's answer; nothing: it failed.
+  Reply finish(Pending pending, const std::optional<std::string>& said, MonoTime now);
 
   // Bodies up to this size are needed whole; of longer ones only size and hash.
   [[nodiscard]] std::uint64_t body_limit() const;
@@ -90,11 +106,13 @@ class Desk {
   // desk_runs.cpp
   Reply run(Call& call, bool of_chat);
   Reply begin(Call& call, Answer answer, bool stream);
+  Reply deliver(const Owner& owner, Answer answer, const Pace& pace, const Fault& fault, bool stream);
+  std::string question_for_model(const Answer& answer, const Conversation* conversation);
   Script stop(Call& call, std::string_view task, bool any_user);
   Script told_failure(Call& call, int status, std::string_view code);
   Answer compose(const Call& call, const Conversation* conversation);
   std::string files_in(yyjson_val* files);
-  void record(const Call& call, const Answer& answer);
+  void record(const Owner& owner, const Answer& answer);
 
   // desk_records.cpp
   Script answer_record(Call& call);

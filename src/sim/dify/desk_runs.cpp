@@ -147,26 +147,42 @@ Answer Desk::compose(const Call& call, const Conversation* conversation) {
       answer.prompt_tokens += sim_provider::count_tokens(message->query) + sim_provider::count_tokens(message->answer);
     }
   }
-  answer.text += sim_provider::derived_answer(question, stable_hash(basis), app.tokens.value_or(settings_.tokens));
+  if (!settings_.llm)
+    answer.text += sim_provider::derived_answer(question, stable_hash(basis), app.tokens.value_or(settings_.tokens));
   answer.source = fmt::format("What is known, version {}.", records_.knowledge);
   answer.tokens = sim_provider::tokens_of(answer.text);
   answer.conversation_id = conversation == nullptr ? fresh_id() : std::string(text_at(call.body, "conversation_id"));
   return answer;
 }
 
-// `answer.tokens` are views into its text, which a move of a short text would leave behind.
 Desk::Reply Desk::begin(Call& call, Answer answer, bool stream) {
-  answer.tokens = sim_provider::tokens_of(answer.text);
-  answer.fails = fails(call.fault);
   const Pace pace = pace_of(*call.app, settings_, call.fault);
-  answer.length = pace.think + pace.gap * static_cast<Duration::rep>(std::max<std::size_t>(answer.tokens.size(), 1) - 1);
-  Reply reply{stream ? streamed(answer, pace, call.fault) : blocking(answer, pace, call.fault)};
-  Runs::Run run{.app = call.app->name, .path = {}, .user = call.user, .fails = answer.fails};
-  for (const std::string_view part : call.parts)
+  Runs::Run run{.app = call.app->name, .path = {}, .user = call.user, .fails = fails(call.fault), .ends = MonoTime::max()};
+  for (const std::string_view part : call.parts) {
     run.path.append(run.path.empty() ? "" : "/").append(is_uuid(part) ? "*" : part);
-  run.ends = call.now + length_of(reply.script);
-  runs_.begin(answer.task_id, std::move(run), call.now);
-  record(call, answer);
+  }
+  const std::string task_id = answer.task_id;
+  runs_.begin(task_id, std::move(run), call.now);
+  if (settings_.llm && !fails(call.fault)) {
+    Reply reply;
+    const Conversation* conversation = records_.conversations.find(answer.conversation_id);
+    std::string question = question_for_model(answer, conversation);
+    reply.pending =
+        std::make_unique<Pending>(Pending{call.owner(), std::move(answer), pace, call.fault, stream, std::move(question)});
+    return reply;
+  }
+  Reply reply = deliver(call.owner(), std::move(answer), pace, call.fault, stream);
+  runs_.set_end(task_id, call.now + length_of(reply.script), fails(call.fault));
+  return reply;
+}
+
+// `answer.tokens` are views into its text, which a move of a short text would leave behind.
+Desk::Reply Desk::deliver(const Owner& owner, Answer answer, const Pace& pace, const Fault& fault, bool stream) {
+  answer.tokens = sim_provider::tokens_of(answer.text);
+  answer.fails = fails(fault);
+  answer.length += pace.think + pace.gap * static_cast<Duration::rep>(std::max<std::size_t>(answer.tokens.size(), 1) - 1);
+  Reply reply{stream ? streamed(answer, pace, fault) : blocking(answer, pace, fault)};
+  record(owner, answer);
   ledger_.prompt_tokens += answer.prompt_tokens;
   ledger_.completion_tokens += answer.tokens.size();
   if (!stream) return reply;
@@ -176,20 +192,52 @@ Desk::Reply Desk::begin(Call& call, Answer answer, bool stream) {
   return reply;
 }
 
-void Desk::record(const Call& call, const Answer& answer) {
-  const App& app = *call.app;
+Desk::Reply Desk::finish(Pending pending, const std::optional<std::string>& said, MonoTime now) {
+  const sim_provider::Json doc = sim_provider::parse_json(said.value_or(""));
+  yyjson_val* choice = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(doc.get()), "choices"));
+  const std::string_view text = text_at(yyjson_obj_get(choice, "message"), "content");
+  if (text.empty()) {
+    pending.fault.run_failed = true;
+    pending.fault.after = 0;
+  }
+  pending.answer.text += text;
+  pending.pace.think = 0s;  // it has thought
+  const std::string task_id = pending.answer.task_id;
+  Reply reply = deliver(pending.owner, std::move(pending.answer), pending.pace, pending.fault, pending.stream);
+  runs_.set_end(task_id, now + length_of(reply.script), fails(pending.fault));
+  return reply;
+}
+
+// What is known stands in the prompt, as what was retrieved does: other knowledge is another question.
+std::string Desk::question_for_model(const Answer& answer, const Conversation* conversation) {
+  const auto message = [](std::string_view role, std::string_view text) {
+    return fmt::format(R"({{"role":"{}","content":{}}})", role, quoted(text));
+  };
+  std::string messages = message("system", fmt::format("You are {}. {} {}", answer.app->name, answer.source, answer.inputs));
+  for (const std::string& id : conversation == nullptr ? std::vector<std::string>() : conversation->messages) {
+    const Message* earlier = records_.messages.find(id);
+    if (earlier == nullptr) continue;
+    messages += "," + message("user", earlier->query) + "," + message("assistant", earlier->answer);
+  }
+  messages += "," + message("user", answer.query.empty() ? answer.inputs : answer.query);
+  return fmt::format(R"({{"model":{},"user":"{}","messages":[{}]}})", quoted(settings_.llm->model), answer.user_id,
+                     messages);
+}
+
+void Desk::record(const Owner& owner, const Answer& answer) {
+  const App& app = *answer.app;
   if (app.mode == Mode::workflow) {
-    records_.workflow_runs.keep(answer.run_id, {call.owner(), run_detail(answer)});
+    records_.workflow_runs.keep(answer.run_id, {owner, run_detail(answer)});
     return;
   }
   if (answer.fails) return;
-  Message message{call.owner(), {}, answer.query, answer.text, answer.inputs, {}, answer.created};
+  Message message{owner, {}, answer.query, answer.text, answer.inputs, {}, answer.created};
   if (is_chat(app.mode)) {
     message.conversation = answer.conversation_id;
-    Conversation* conversation = records_.conversations.find(answer.conversation_id, call.owner());
+    Conversation* conversation = records_.conversations.find(answer.conversation_id, owner);
     if (conversation == nullptr) {
       conversation =
-          &records_.conversations.keep(answer.conversation_id, {call.owner(),
+          &records_.conversations.keep(answer.conversation_id, {owner,
                                                                 std::string(sim_provider::shortened(answer.query, k_quote)),
                                                                 answer.inputs,
                                                                 {},

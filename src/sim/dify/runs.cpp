@@ -50,7 +50,7 @@ void Runs::begin(std::string task_id, Run run, MonoTime now) {
   add(by_app_, run.app);
   add(by_path_, run.path);
   add(by_user_, run.user);
-  ends_.emplace(run.ends, task_id);
+  if (run.ends != MonoTime::max()) ends_.emplace(run.ends, task_id);
   table_.insert_or_assign(std::move(task_id), std::move(run));
 }
 
@@ -84,6 +84,14 @@ void Runs::stop(std::string_view task_id, MonoTime now) {
   const auto on_stop = std::move(found->second.on_stop);
   end(found, stopped_);
   if (on_stop) on_stop();
+}
+
+void Runs::set_end(std::string_view task_id, MonoTime ends, bool fails) {
+  const auto found = table_.find(task_id);
+  if (found == table_.end()) return;
+  found->second.ends = ends;
+  found->second.fails = fails;
+  ends_.emplace(ends, task_id);
 }
 
 void Runs::detach(std::string_view task_id) {

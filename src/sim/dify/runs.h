@@ -30,6 +30,8 @@ class Runs {
   Run* find(std::string_view task_id, MonoTime now);
   // Ends it, and tells its stream.
   void stop(std::string_view task_id, MonoTime now);
+  // What was begun without an end (MonoTime::max()) has one now.
+  void set_end(std::string_view task_id, MonoTime ends, bool fails);
   // Its stream is gone.
   void detach(std::string_view task_id);
 

@@ -60,6 +60,26 @@ void read_apps(Reader& reader, const std::string& file, Settings& to, std::strin
   }
 }
 
+void read_llm(Reader& reader, std::optional<Settings::Llm>& to) {
+  Settings::Llm llm;
+  std::string url;
+  reader.text("llm", url);
+  reader.text("llm_model", llm.model);
+  reader.text("llm_key", llm.key);
+  if (url.empty()) return;
+  constexpr std::string_view k_scheme = "http://";
+  const std::string rest = url.starts_with(k_scheme) ? url.substr(k_scheme.size()) : std::string();
+  llm.host = rest.substr(0, rest.find('/'));
+  llm.path = rest.substr(llm.host.size());
+  while (llm.path.ends_with('/')) llm.path.pop_back();
+  const bool has_port = llm.host.rfind(':') != std::string::npos && !llm.host.ends_with(']');
+  auto address = io::parse_address(has_port ? llm.host : llm.host + ":80");
+  if (llm.host.empty() || !address)
+    return reader.report(*reader.named("llm"), "`llm` must be an address such as \"http://127.0.0.1:8080/v1\"");
+  llm.address = std::move(*address);
+  to = std::move(llm);
+}
+
 }  // namespace
 
 std::string_view name(Mode mode) {
@@ -85,6 +105,8 @@ Settings read_settings(const toml::node& node, const std::string& file, std::str
   }
   Reader reader(*table, file, problem);
   reader.text("listen", to.listen);
+  reader.text("admin_listen", to.admin_listen);
+  read_llm(reader, to.llm);
   read_apps(reader, file, to, problem);
   reader.text("dataset_key", to.dataset_key);
   reader.count("connections", to.connections, 1, k_many);

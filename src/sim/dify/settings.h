@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/time.h"
+#include "io/net.h"
 #include "sim/fault.h"
 
 namespace outrigger::sim_dify {
@@ -40,6 +41,14 @@ enum class Over : unsigned char {
 
 struct Settings {
   std::string listen = "127.0.0.1:0";
+  std::string admin_listen;  // the same without a limit on connections, for those who watch; empty: none
+  // A model to ask for what is said, by chat completions: the address ends before "/chat/completions". Nothing: invented.
+  struct Llm {
+    io::Address address;
+    std::string host, path;  // as in the URL
+    std::string model = "gpt-4o-mini", key;
+  };
+  std::optional<Llm> llm;
   std::vector<App> apps;
   std::string dataset_key;                   // asked for under /v1/datasets; empty: any
   std::optional<std::uint64_t> connections;  // at once; SERVER_WORKER_CONNECTIONS
