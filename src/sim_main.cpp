@@ -56,8 +56,11 @@ int run(const Settings& settings, bool port_only) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("A simulated model provider (OpenAI's, Anthropic's and rerankers' wires) for demos, tests and benchmarks.",
-               "outrigger-sim");
+  CLI::App app(
+      "A simulated model provider (OpenAI's, Anthropic's and rerankers' wires), and with a [dify] table a simulated Dify, "
+      "for demos, "
+      "tests and benchmarks.",
+      "outrigger-sim");
   std::string config_file;
   std::string listen;
   bool port_only = false;
