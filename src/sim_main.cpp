@@ -31,14 +31,16 @@ int run(const Settings& settings, bool port_only) {
   const auto bound = provider.listen();
   if (!bound) return complain(bound.error());
   std::optional<outrigger::sim_dify::Door> dify;
+  std::string dify_lines;
   if (settings.dify) {
-    const auto door = dify.emplace(outrigger::io::World{loop, net, rng}, *settings.dify).listen();
+    dify.emplace(outrigger::io::World{loop, net, rng}, *settings.dify);
+    const auto door = dify->listen();
     if (!door) return complain(door.error());
-    std::fprintf(stderr, "dify listening on %s\n", outrigger::io::to_string(*door).c_str());
+    dify_lines = "dify listening on " + outrigger::io::to_string(*door) + "\n";
     if (!settings.dify->admin_listen.empty()) {
       const auto admin = dify->listen_admin();
       if (!admin) return complain(admin.error());
-      std::fprintf(stderr, "dify admin listening on %s\n", outrigger::io::to_string(*admin).c_str());
+      dify_lines += "dify admin listening on " + outrigger::io::to_string(*admin) + "\n";
     }
   }
   const auto on_term = loop.on_signal(SIGTERM, [&] { loop.stop(); });
@@ -49,6 +51,7 @@ int run(const Settings& settings, bool port_only) {
     std::printf("listening on %s\n", outrigger::io::to_string(*bound).c_str());
   }
   std::fflush(stdout);  // whoever started this waits for the line
+  std::fputs(dify_lines.c_str(), stderr);
   loop.run();
   return 0;
 }
