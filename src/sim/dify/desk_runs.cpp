@@ -1,5 +1,6 @@
 // The calls that run an app, and `stop`.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <utility>
@@ -158,9 +159,7 @@ Answer Desk::compose(const Call& call, const Conversation* conversation) {
 Desk::Reply Desk::begin(Call& call, Answer answer, bool stream) {
   const Pace pace = pace_of(*call.app, settings_, call.fault);
   Runs::Run run{.app = call.app->name, .path = {}, .user = call.user, .fails = fails(call.fault), .ends = MonoTime::max()};
-  for (const std::string_view part : call.parts) {
-    run.path.append(run.path.empty() ? "" : "/").append(is_uuid(part) ? "*" : part);
-  }
+  run.path = call.fits("workflows/*/run") ? "workflows/*/run" : fmt::format("{}", fmt::join(call.parts, "/"));
   const std::string task_id = answer.task_id;
   runs_.begin(task_id, std::move(run), call.now);
   if (settings_.llm && !fails(call.fault)) {
