@@ -26,6 +26,9 @@ std::string key_text(const Upstream& upstream) {
 std::string upstream_text(const Upstream& upstream) {
   std::string text = fmt::format("{}  {}://{}{}  {}, {}", upstream.name, upstream.url.tls ? "https" : "http",
                                  upstream.url.authority(), upstream.url.path, name(upstream.dialect), key_text(upstream));
+  for (const Wire wire : upstream.speaks) {
+    text += fmt::format("{}{}", wire == upstream.speaks.front() ? ", speaks " : " and ", name(wire));
+  }
   if (upstream.proxy) text += fmt::format(", through the proxy {}", host_port(upstream.proxy->host, upstream.proxy->port));
   if (!upstream.verify) text += ", certificate not checked";
   return text;

@@ -94,7 +94,8 @@ TEST_CASE("a target leads to one model") {
 
 TEST_CASE("a fallback that cannot help, or without a key, is warned of") {
   const std::string_view keyless = "warning: `c` has no `keys`, and a client's key belongs to `";
-  const std::string_view dialect = "warning: `claude` speaks dify and `relay` openai, between which requests cannot be translated";
+  const std::string_view dialect =
+      "warning: `claude` speaks dify and `relay` openai, between which requests cannot be translated";
   const Row rows[] = {
       {"x", "target = \"relay\"\nfallback = [\"c:y\"]", keyless},
       {"x", "target = \"b\"\nfallback = [\"c:y\"]", keyless},

@@ -97,6 +97,7 @@ cache = { mode = "on", ttl = "4h", normalise = "faq+", scope = "global", max_ent
 TEST_CASE("every value of an upstream is taken up") {
   const auto loaded = load_with_upstream(R"(
 dialect = "anthropic"
+speaks = ["messages", "chat/completions"]
 keys = ["env:RELAY_KEY", "sk-2"]
 verify = true
 headers = { "X-Team" = "support", "x-key" = "env:SUPPORT_KEY" }
@@ -105,6 +106,7 @@ headers = { "X-Team" = "support", "x-key" = "env:SUPPORT_KEY" }
   REQUIRE(loaded.config);
   const Upstream& upstream = loaded.config->upstreams[0];
   CHECK(upstream.dialect == Dialect::anthropic);
+  CHECK(upstream.speaks == std::vector{Wire::messages, Wire::chat_completions});
   REQUIRE(upstream.keys.size() == 2);
   CHECK(upstream.keys[0].text == "sk-relay");
   CHECK(upstream.keys[0].source == "env:RELAY_KEY");
@@ -112,6 +114,14 @@ headers = { "X-Team" = "support", "x-key" = "env:SUPPORT_KEY" }
   REQUIRE(upstream.headers.size() == 2);
   CHECK(upstream.headers[0].first == "X-Team");
   CHECK(upstream.headers[1].second.text == "sk-support");
+}
+
+TEST_CASE("a wire that is named twice counts once") {
+  const auto loaded = load_with_upstream("speaks = [\"responses\", \"responses\"]");
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->upstreams[0].speaks == std::vector{Wire::responses});
+  CHECK(all(loaded).contains("`speaks` names \"responses\" already"));
+  CHECK(summary(*loaded.config).contains(", speaks responses"));
 }
 
 // Each row is one mistake in an otherwise good file; the upstream takes lines 1 to 3.

@@ -56,6 +56,10 @@ TEST_CASE("mistakes in an upstream are named") {
       {"dialect = \"open-ai\"",
        "o.toml:4:11: `dialect` cannot be \"open-ai\"; write one of \"openai\", \"anthropic\", \"dify\" (did you mean "
        "`openai`?)"},
+      {"speaks = [\"chat\"]",
+       "o.toml:4:11: `speaks` cannot be \"chat\"; write one of \"chat/completions\", \"responses\", \"messages\""},
+      {"speaks = \"responses\"", "o.toml:4:10: `speaks` in [[upstream]] `relay` must be a list of texts"},
+      {"dialect = \"dify\"\nspeaks = [\"responses\"]", "o.toml:5:11: `speaks` is about wires on which models are asked"},
       {"keys = \"k\"",
        "o.toml:4:8: `keys` in [[upstream]] `relay` must be a list of texts such as keys = [\"…\"], not a string"},
       {"key = \"k\"", "o.toml:4:1: `key` in [[upstream]] `relay` is a list here; write keys = [\"env:NAME\"]"},
