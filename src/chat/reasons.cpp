@@ -7,10 +7,10 @@ namespace outrigger::chat {
 namespace {
 
 constexpr std::array<std::string_view, k_bypass_reasons> k_bypass{
-    "cache_off", "endpoint", "not_json",       "not_understood",  "too_large",   "encoded_body",
-    "no_store",  "ping",     "temperature",    "several_answers", "hosted_tool", "mutable_url",
-    "audio",     "stateful", "no_scope_value", "overloaded",      "refused"};
-static_assert(k_bypass.size() == static_cast<std::size_t>(BypassReason::refused) + 1);
+    "cache_off",      "endpoint",    "not_json",        "not_understood", "too_large",   "encoded_body", "no_store",
+    "ping",           "temperature", "several_answers", "hosted_tool",    "mutable_url", "audio",        "stateful",
+    "no_scope_value", "overloaded",  "refused",         "conversation",   "files"};
+static_assert(k_bypass.size() == static_cast<std::size_t>(BypassReason::files) + 1);
 
 constexpr std::array<std::string_view, k_no_store_reasons> k_no_store{
     "error_status", "error_in_answer", "cut",       "abandoned", "length",    "filtered", "refused", "empty",

@@ -25,8 +25,10 @@ enum class BypassReason : unsigned char {
   no_scope_value,   // scope is app or user, and the request names none
   overloaded,       // the recording budget is used up
   refused,          // the request was not let in: no valid client key, or the process is going down
+  conversation,     // Dify: goes on with a conversation
+  files,            // Dify: a file whose content is not known here
 };
-inline constexpr std::size_t k_bypass_reasons = 17;
+inline constexpr std::size_t k_bypass_reasons = 19;
 std::string_view name(BypassReason reason);
 
 // Why a complete or incomplete answer was not stored. Label of the metric and field of the log.

@@ -22,6 +22,8 @@ TEST_CASE("every reason not to look or not to keep has its name") {
   CHECK(name(BypassReason::no_scope_value) == "no_scope_value");
   CHECK(name(BypassReason::overloaded) == "overloaded");
   CHECK(name(BypassReason::refused) == "refused");
+  CHECK(name(BypassReason::conversation) == "conversation");
+  CHECK(name(BypassReason::files) == "files");
   CHECK(name(NoStoreReason::error_status) == "error_status");
   CHECK(name(NoStoreReason::error_in_answer) == "error_in_answer");
   CHECK(name(NoStoreReason::cut) == "cut");
