@@ -27,10 +27,12 @@ void FormWriter::call(std::uint32_t ordinal) { close(open('c'), ordinal); }
 
 void FormWriter::name(std::string_view name) {
   const std::size_t begin = out_.size();
-  out_.resize_and_overwrite(begin + k_number_size + name.size(), [&](char* data, std::size_t size) {
+  const std::size_t end = begin + k_number_size + name.size();
+  // What libstdc++ 12 tells the callback is the room it made, not the size asked for.
+  out_.resize_and_overwrite(end, [&](char* data, std::size_t /*room*/) {
     put_number(data + begin, name.size());
     std::copy_n(name.data(), name.size(), data + begin + k_number_size);
-    return size;
+    return end;
   });
 }
 

@@ -25,7 +25,8 @@ constexpr std::string_view k_fingerprint_head = "of\x01";
 void put_field(std::string& out, char tag, std::string_view content) {
   const std::size_t begin = out.size();
   const std::size_t size = content.size();
-  out.resize_and_overwrite(begin + k_field_head + size, [&](char* data, std::size_t end) {
+  const std::size_t end = begin + k_field_head + size;
+  out.resize_and_overwrite(end, [&](char* data, std::size_t /*room*/) {  // see FormWriter::name
     char* to = data + begin;
     *to++ = tag;
     for (unsigned shift = 0; shift < 32; shift += 8) *to++ = static_cast<char>(size >> shift & 0xff);

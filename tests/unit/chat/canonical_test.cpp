@@ -1,5 +1,7 @@
 #include "chat/canonical.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "chat/form.h"
@@ -92,4 +94,20 @@ TEST_CASE("a broken form is read to where it breaks and no further") {
   CHECK(canonical_differences(deep, deep) == Paths{"(broken)"});
   FormReader reader(std::string_view(deep).substr(4));
   CHECK_FALSE(reader.skip());
+}
+
+TEST_CASE("a form that outgrows its room is the same") {
+  std::string body = R"({"model":"m","messages":[{"role":"user","content":"hello"}],"x":[{},{)";
+  for (int i = 0; i < 400; ++i) body += fmt::format("{}\"{}\":1", i == 0 ? "" : ",", i);
+  body += "}]}";
+  std::string room;
+  room.reserve(16 * body.size());
+  const Request roomy = understand(Endpoint::chat_completions, body, Level::safe, std::move(room));
+  const Request grown = understand(Endpoint::chat_completions, body, Level::safe);
+  REQUIRE(grown.canonical.size() > body.size() + body.size() / 4 + 64);
+  CHECK(grown.canonical == roomy.canonical);
+  FormReader reader(grown.canonical);
+  CHECK(reader.head());
+  CHECK(reader.skip());
+  CHECK(reader.rest().empty());
 }
