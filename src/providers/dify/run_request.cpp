@@ -120,6 +120,7 @@ class Body {
     if (name == "query") return question(value);
     if (name == "inputs") return inputs(value);
     if (name == "files") return files(value);
+    if (name == "user") return reading_.value(value, 1);
     return any(value, 1);
   }
 
