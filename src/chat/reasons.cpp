@@ -13,9 +13,9 @@ constexpr std::array<std::string_view, k_bypass_reasons> k_bypass{
 static_assert(k_bypass.size() == static_cast<std::size_t>(BypassReason::files) + 1);
 
 constexpr std::array<std::string_view, k_no_store_reasons> k_no_store{
-    "error_status", "error_in_answer", "cut",       "abandoned", "length",    "filtered", "refused", "empty",
-    "unfinished",   "not_understood",  "too_large", "purged",    "downgraded"};
-static_assert(k_no_store.size() == static_cast<std::size_t>(NoStoreReason::downgraded) + 1);
+    "error_status", "error_in_answer", "cut",       "abandoned", "length",     "filtered", "refused", "empty",
+    "unfinished",   "not_understood",  "too_large", "purged",    "downgraded", "files"};
+static_assert(k_no_store.size() == static_cast<std::size_t>(NoStoreReason::files) + 1);
 
 }  // namespace
 

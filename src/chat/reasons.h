@@ -46,8 +46,9 @@ enum class NoStoreReason : unsigned char {
   too_large,        // above cache.max_entry
   purged,           // a purge came while it was under way
   downgraded,       // another model than the one that was asked for has answered
+  files,            // Dify: holds links to files, which are signed and soon expire
 };
-inline constexpr std::size_t k_no_store_reasons = 13;
+inline constexpr std::size_t k_no_store_reasons = 14;
 std::string_view name(NoStoreReason reason);
 
 }  // namespace outrigger::chat
