@@ -1,7 +1,7 @@
 // providers_fuzz [seed] [iterations]: the golden exchanges, damaged as bytes, as JSON and as events, through the readers; what is
 // stored through every form of rendering and back; stored forms damaged behind a right checksum; request bodies, damaged or not,
-// rewritten for another target; errors and headers damaged; rerank and embed, requests and answers; messages and responses in steps
-// of their own. Prints the seed first; a run is the same for the same seed.
+// rewritten for another target; errors and headers damaged; rerank and embed, requests and answers; messages, responses and Dify's
+// runs in steps of their own. Prints the seed first; a run is the same for the same seed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 
 #include "core/check.h"
 #include "core/rng.h"
+#include "fuzz/dify_steps.h"
 #include "fuzz/messages_steps.h"
 #include "fuzz/responses_steps.h"
 #include "providers/answer.h"
@@ -430,6 +431,7 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
   std::uint64_t stored = 0;
   std::uint64_t rewritten = 0;
   std::uint64_t responses_stored = 0;
+  std::uint64_t runs_stored = 0;
   const std::vector<Whole> wholes = golden_wholes();
   std::uint64_t kept_whole = 0;
   MessagesSteps messages;
@@ -442,11 +444,12 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
     if (fuzz_rewrite(rng)) ++rewritten;
     fuzz_signals(rng, body);
     if (responses_fuzz::step(rng, mutate)) ++responses_stored;
+    if (dify_fuzz::step(rng, mutate)) ++runs_stored;
     if (fuzz_whole(rng, wholes[rng.below(wholes.size())])) ++kept_whole;
     if (messages.run(rng, [&rng](std::string& text) { mutate(rng, text); })) ++messages_stored;
   }
-  fmt::print("ok, {} of them were stored, {} rewritten, {} whole bodies, {} messages and {} responses stored\n", stored,
-             rewritten, kept_whole, messages_stored, responses_stored);
+  fmt::print("ok, {} of them were stored, {} rewritten, {} whole bodies, {} messages, {} responses and {} runs stored\n",
+             stored, rewritten, kept_whole, messages_stored, responses_stored, runs_stored);
   return 0;
 }
 

@@ -61,7 +61,11 @@ void RunReader::too_large() {
 }
 
 EventKind RunReader::take(const SseEvent& event) {
-  if (!event.has_data || event.data.empty() || event.name == "ping") return EventKind::other;
+  if (!event.has_data || event.data.empty() || event.name == "ping") {
+    // Lines of anything else, a page for people perhaps.
+    if (!event.has_data && event.name.empty() && !event.comment_only) understood_ = false;
+    return EventKind::other;
+  }
   begun_ = true;
   const JsonDoc doc = JsonDoc::read(event.data);
   const auto type = string_of(member(doc.root(), "event"));
@@ -207,8 +211,6 @@ std::expected<Answer, chat::NoStoreReason> RunReader::finish() {
     const EventKind kind = take(*event);
     if (events_.size() < k_events_max) events_.push_back({event->end, kind});
   }
-  // A body that is no stream at all.
-  if (bytes_ && events_.empty()) understood_ = false;
   return conclude();
 }
 

@@ -36,4 +36,6 @@ TEST_CASE("every reason not to look or not to keep has its name") {
   CHECK(name(NoStoreReason::not_understood) == "not_understood");
   CHECK(name(NoStoreReason::too_large) == "too_large");
   CHECK(name(NoStoreReason::purged) == "purged");
+  CHECK(name(NoStoreReason::downgraded) == "downgraded");
+  CHECK(name(NoStoreReason::files) == "files");
 }
