@@ -52,6 +52,8 @@ class RunReader final : public AnswerReader {
   // Workflows: the total as completion tokens.
   [[nodiscard]] std::optional<Usage> usage() const override;
   [[nodiscard]] bool saw_error() const override { return error_; }
+  // A stop of this task has been asked for. Dify ends a chat that was stopped as if it were whole, so nothing of it may be kept.
+  void note_stop() { unfinished_ = true; }
 
   // Streams: an event has come that is no keep-alive.
   [[nodiscard]] bool begun() const { return begun_; }

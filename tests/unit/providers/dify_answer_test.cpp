@@ -81,6 +81,14 @@ TEST_CASE("dify answers: a task can be stopped as soon as its first event has co
   CHECK_FALSE(reader.ended_well());
 }
 
+TEST_CASE("dify answers: what was stopped is not kept, although Dify ends it like any other") {
+  const Golden& golden = dify_test::golden("chat.sse");
+  RunReader reader = read_whole(golden, golden.body);
+  reader.note_stop();
+  CHECK_FALSE(reader.ended_well());
+  CHECK(verdict_of(reader.finish()) == "unfinished");
+}
+
 TEST_CASE("dify answers: what is stored tells the same in either form, to somebody else") {
   for (const Golden& golden : goldens()) {
     if (golden.verdict != "stored") continue;
