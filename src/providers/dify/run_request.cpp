@@ -7,6 +7,8 @@
 #include "chat/json.h"
 #include "chat/reading.h"
 #include "chat/request.h"
+#include "providers/json_doc.h"
+#include "providers/json_object.h"
 
 namespace outrigger::providers::dify {
 namespace {
@@ -241,6 +243,23 @@ RunRequest read_run(RunKind kind, std::string_view body, const RunOptions& optio
 
 RunRequest read_run(RunKind kind, std::string_view body, const RunOptions& options) {
   return read_run(kind, body, options, [](std::string_view) -> std::optional<std::string> { return std::nullopt; });
+}
+
+std::string with_conversation(std::string_view body, std::string_view conversation_id) {
+  const JsonDoc doc = JsonDoc::read(body);
+  if (!yyjson_is_obj(doc.root())) return std::string(body);
+  std::string text;
+  text.reserve(body.size() + conversation_id.size() + 32);
+  {
+    JsonObject object(text);
+    yyjson_obj_iter members = yyjson_obj_iter_with(doc.root());
+    while (yyjson_val* name = yyjson_obj_iter_next(&members)) {
+      const std::string_view known(yyjson_get_str(name), yyjson_get_len(name));
+      if (known != "conversation_id") object.extra(known, providers::text_of(yyjson_obj_iter_get_val(name)));
+    }
+    object.string("conversation_id", conversation_id);
+  }
+  return text;
 }
 
 }  // namespace outrigger::providers::dify

@@ -48,4 +48,8 @@ RunRequest read_run(RunKind kind, std::string_view body, const RunOptions& optio
 // No upload is known.
 RunRequest read_run(RunKind kind, std::string_view body, const RunOptions& options);
 
+// The same body with another conversation_id: how a turn goes on with a conversation that has another name at Dify. Every other
+// member keeps its value. `body` must have been understood; what is no JSON object comes back as it is.
+std::string with_conversation(std::string_view body, std::string_view conversation_id);
+
 }  // namespace outrigger::providers::dify

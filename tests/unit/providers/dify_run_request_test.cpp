@@ -209,6 +209,16 @@ TEST_CASE("dify runs: of what is not understood the line and the share are known
   CHECK(request.canonical.empty());
 }
 
+TEST_CASE("dify runs: a turn goes on with a conversation by another name") {
+  const std::string body = R"({"inputs":{"a":[1.50,"\u4f60\n"]}, "query":"q","conversation_id":"old","user":"u"})";
+  const std::string other = with_conversation(body, "new");
+  CHECK(other == R"({"inputs":{"a":[1.50,"你\n"]},"query":"q","user":"u","conversation_id":"new"})");
+  CHECK(with_conversation(R"({"user":"u"})", "") == R"({"user":"u","conversation_id":""})");
+  CHECK(with_conversation("{}", "c") == R"({"conversation_id":"c"})");
+  CHECK(with_conversation("[1]", "c") == "[1]");
+  CHECK(with_conversation("", "c").empty());
+}
+
 // When a change is meant, the mark in the form goes up and the new keys, which a failure prints, replace the old ones.
 TEST_CASE("dify runs: keys are what they were") {
   std::ifstream file(OUTRIGGER_SOURCE_DIR "/tests/golden/dify/keys.jsonl");
