@@ -1,4 +1,4 @@
-// [[client]]: who may come in. [[app]]: refused, with its door.
+// [[client]]: who may come in.
 #include "config/sections.h"
 
 #include <fmt/format.h>
@@ -13,11 +13,6 @@ constexpr std::size_t k_max_patterns = 256;
 constexpr std::size_t k_digest_digits = 64;  // SHA-256 in hex
 constexpr std::string_view k_digest_prefix = "sha256:";
 
-bool is_client_name(std::string_view name) {
-  return name.size() <= k_max_name &&
-         std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
-}
-
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos; }
 
 std::string lower(std::string_view text) {
@@ -26,28 +21,6 @@ std::string lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return result;
-}
-
-// The key as Client holds it: a digest without its mark and in lower case. nullopt: an error has been noted.
-std::optional<std::string> usable_key(Context& context, const Text& key) {
-  std::string_view text = key.value;
-  const bool is_marked = text.starts_with(k_digest_prefix);
-  if (is_marked) text.remove_prefix(k_digest_prefix.size());
-  const bool is_digest = text.size() == k_digest_digits && is_hex(text);
-  if (is_marked && !is_digest) {
-    context.error(key.place, R"("sha256:" is followed by 64 hex digits; `printf %s "$KEY" | sha256sum` prints them)");
-    return std::nullopt;
-  }
-  if (is_digest && !is_marked) {
-    // `openssl rand -hex 32` makes keys that look just like digests.
-    context.warning(key.place,
-                    "`key` has 64 hex digits and is taken for the SHA-256 of the client's key; write \"sha256:\" in front "
-                    "to say so, or use a key of another length if this is the key itself");
-  }
-  if (is_digest) return lower(text);
-  if (std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; })) return std::string(text);
-  context.error(key.place, "`key` must be one line of visible ASCII characters without blanks; write the key alone");
-  return std::nullopt;
 }
 
 void read_client_key(TableReader& table, const Config& config, Client& client) {
@@ -79,7 +52,7 @@ void read_client_name(TableReader& table, Names& names, Client& client) {
     return;
   }
   table.rename(fmt::format("[[client]] `{}`", name->value));
-  if (!is_client_name(name->value)) {
+  if (!is_label(name->value)) {
     table.context().error(
         name->place, fmt::format("`name` has at most {} bytes and no control characters; write a shorter one", k_max_name));
   } else if (names.add(table.context(), *name, "name")) {
@@ -101,6 +74,32 @@ void read_client_models(TableReader& table, Client& client) {
 
 }  // namespace
 
+bool is_label(std::string_view name) {
+  return name.size() <= k_max_name &&
+         std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+std::optional<std::string> usable_key(Context& context, const Text& key) {
+  std::string_view text = key.value;
+  const bool is_marked = text.starts_with(k_digest_prefix);
+  if (is_marked) text.remove_prefix(k_digest_prefix.size());
+  const bool is_digest = text.size() == k_digest_digits && is_hex(text);
+  if (is_marked && !is_digest) {
+    context.error(key.place, R"("sha256:" is followed by 64 hex digits; `printf %s "$KEY" | sha256sum` prints them)");
+    return std::nullopt;
+  }
+  if (is_digest && !is_marked) {
+    // `openssl rand -hex 32` makes keys that look just like digests.
+    context.warning(key.place,
+                    "`key` has 64 hex digits and is taken for the SHA-256 of the key; write \"sha256:\" in front "
+                    "to say so, or use a key of another length if this is the key itself");
+  }
+  if (is_digest) return lower(text);
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; })) return std::string(text);
+  context.error(key.place, "`key` must be one line of visible ASCII characters without blanks; write the key alone");
+  return std::nullopt;
+}
+
 void read_clients(TableReader& top, Config& config) {
   Names names("[[client]]");
   for (const Node* node : top.tables("client")) {
@@ -114,11 +113,6 @@ void read_clients(TableReader& top, Config& config) {
     }
     table.finish();
     config.clients.push_back(std::move(client));
-  }
-  if (const Member* app = top.find("app")) {
-    const bool is_list = app->value.kind == Node::Kind::array && !app->value.items.empty();
-    top.context().error(is_list ? app->value.items.front().place : app->place,
-                        "[[app]] is for the dify door, which is not part of this version; take it out");
   }
 }
 

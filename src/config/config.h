@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/network.h"
 #include "core/policy.h"
 #include "core/time.h"
 
@@ -218,6 +219,32 @@ struct Client {
   std::vector<std::string> models;  // globs; empty: all
 };
 
+// [[app]]: one Dify app, known by its key.
+struct App {
+  std::string name;                          // in metrics and the log
+  Secret key;                                // as Client::key
+  std::optional<std::uint32_t> concurrency;  // runs of it at one backend at once
+  struct Cache {                             // kept, and not yet in effect
+    bool stateless = false;
+    Duration ttl = 5min;
+    bool per_user = true;
+  };
+  std::optional<Cache> cache;
+};
+
+// [dify]: how the dify door treats its backends, the [[upstream]]s with dialect = "dify".
+struct Dify {
+  std::vector<WeightedTarget> target;  // names of upstreams; never empty when there is a dify door
+  std::vector<std::string> fallback;   // names of upstreams
+  Concurrency concurrency{.fixed = 8, .adaptive = {}};
+  Queue queue{.depth = 100, .wait = 30s};
+  std::optional<std::uint32_t> per_user;  // runs of one user of an app at once
+  std::vector<Network> trusted;           // peers whose X-Forwarded-* are believed, besides this machine itself
+  std::optional<Duration> first_event;    // of a streaming run
+  Breaker breaker;
+  bool stop_on_leave = false;
+};
+
 struct Log {
   std::string access = "stdout";  // "stdout", "off", or a file
 };
@@ -234,6 +261,8 @@ struct Config {
   std::vector<TargetTraits> target_traits;
   std::vector<Route> routes;
   std::vector<Client> clients;
+  std::vector<App> apps;
+  Dify dify;
   Log log;
 
   [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;

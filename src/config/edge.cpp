@@ -8,8 +8,6 @@
 namespace outrigger::config {
 namespace {
 
-constexpr std::string_view k_no_dify_door = "is for the dify door, which is not part of this version; take it out";
-
 std::optional<Door> read_door(TableReader& listen, std::string_view key, std::string& address) {
   const auto text = listen.text(key);
   std::string error;
@@ -52,13 +50,20 @@ void read_admin_token(TableReader& table, Config& config) {
   config.admin_token = token->secret();
 }
 
-void check_doors(TableReader& listen, const std::optional<Door>& llm, const std::optional<Door>& admin,
-                 const Config& config) {
-  if (llm && admin && llm->host == admin->host && llm->port == admin->port && (llm->port != 0 || llm->is_unix)) {
+bool is_same(const std::optional<Door>& a, const std::optional<Door>& b) {
+  return a && b && a->host == b->host && a->port == b->port && (a->port != 0 || a->is_unix);
+}
+
+void check_doors(TableReader& listen, const std::optional<Door>& llm, const std::optional<Door>& dify,
+                 const std::optional<Door>& admin, const Config& config) {
+  const auto clash = [&](std::string_view one, std::string_view other, const std::string& address) {
     listen.context().error(
-        listen.place_of("admin"),
-        fmt::format("`llm` and `admin` both listen on {}; give one of them another port", config.listen.llm));
-  }
+        listen.place_of(other),
+        fmt::format("`{}` and `{}` both listen on {}; give one of them another port", one, other, address));
+  };
+  if (is_same(llm, admin)) clash("llm", "admin", config.listen.llm);
+  if (is_same(llm, dify)) clash("llm", "dify", config.listen.llm);
+  if (is_same(dify, admin)) clash("dify", "admin", config.listen.admin);
   if (admin && !admin->loopback && !config.admin_token) {
     listen.context().warning(
         listen.place_of("admin"),
@@ -74,10 +79,11 @@ void read_listen(TableReader& top, Config& config) {
   TableReader listen(top.context(), node == nullptr ? k_empty : *node, "[listen]");
   const auto llm = read_door(listen, "llm", config.listen.llm);
   const auto admin = read_door(listen, "admin", config.listen.admin);
-  listen.refuse("dify", k_no_dify_door);
+  std::optional<Door> dify;
+  if (listen.find("dify") != nullptr) dify = read_door(listen, "dify", config.listen.dify.emplace());
   config.listen.tls = read_tls(listen);
   read_admin_token(listen, config);
-  check_doors(listen, llm, admin, config);
+  check_doors(listen, llm, dify, admin, config);
   listen.finish();
 }
 

@@ -52,10 +52,12 @@ Config read_config(Context& context, const Node& root, std::string_view llm) {
   read_cache(top, config);
   read_redis(top, config);
   read_upstreams(top, config);
+  read_dify(top, config);
   read_models(top, config);
   read_targets(top, config);
   read_routes(top, config);
   read_clients(top, config);
+  read_apps(top, config);
   override_llm(context, llm, config);
   check_open_door(top, config);
   top.finish();

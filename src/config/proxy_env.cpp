@@ -1,13 +1,10 @@
 #include "config/proxy_env.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
-#include <array>
-#include <charconv>
 #include <initializer_list>
-#include <system_error>
 
+#include "config/network.h"
 #include "config/url.h"
 
 namespace outrigger::config {
@@ -20,44 +17,6 @@ std::optional<ProxyVariable> first_set(const Environment& environment, std::init
     if (found != environment.end() && !found->second.empty()) return ProxyVariable{std::string(name), found->second};
   }
   return std::nullopt;
-}
-
-// An address of either family as 16 bytes, so that both are compared alike.
-struct Address {
-  std::array<unsigned char, 16> bytes{};
-  int bits = 0;  // 32 or 128
-};
-std::optional<Address> parse_ip(std::string_view text) {
-  Address address;
-  const std::string terminated(text);
-  if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data()) == 1) {
-    address.bits = 32;
-    return address;
-  }
-  if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) == 1) {
-    address.bits = 128;
-    return address;
-  }
-  return std::nullopt;
-}
-
-bool in_block(std::string_view block, const Address& host) {
-  const std::size_t slash = block.find('/');
-  const auto network = parse_ip(block.substr(0, slash));
-  if (!network || network->bits != host.bits) return false;
-  int bits = network->bits;
-  if (slash != std::string_view::npos) {
-    const std::string_view length = block.substr(slash + 1);
-    const auto parsed = std::from_chars(length.data(), length.data() + length.size(), bits);
-    if (parsed.ec != std::errc() || parsed.ptr != length.data() + length.size()) return false;
-    if (bits < 0 || bits > network->bits) return false;
-  }
-  for (int bit = 0; bit < bits; ++bit) {
-    const auto at = static_cast<std::size_t>(bit / 8);
-    const int difference = network->bytes[at] ^ host.bytes[at];
-    if (((difference >> (7 - bit % 8)) & 1) != 0) return false;
-  }
-  return true;
 }
 
 // Takes ":8080" off "host:8080" and "[::1]:8080", and the brackets. False: it is for another port.
@@ -85,7 +44,10 @@ bool name_matches(std::string_view token, std::string_view host) {
 bool token_matches(std::string_view token, std::string_view host, std::uint16_t port) {
   if (token == "*") return true;
   if (!port_matches(token, port)) return false;
-  if (const auto address = parse_ip(host)) return in_block(token, *address);
+  if (is_ipv4(host) || is_ipv6(host)) {
+    const auto block = parse_network(token);
+    return block && holds(*block, host);
+  }
   return name_matches(token, host);
 }
 

@@ -36,8 +36,16 @@ std::optional<Rate> read_rate(TableReader& owner);
 std::optional<Breaker> read_breaker(TableReader& owner);
 // [[route]]
 void read_routes(TableReader& top, Config& config);
-// [[client]], [[app]]
+// [[client]]
 void read_clients(TableReader& top, Config& config);
+// [[app]]
+void read_apps(TableReader& top, Config& config);
+// [dify], and the backend that is there when nobody names one
+void read_dify(TableReader& top, Config& config);
+// The key of a client or an app as Client holds it: a digest without its mark and in lower case. nullopt: an error has been noted.
+std::optional<std::string> usable_key(Context& context, const Text& key);
+// Of a client or an app: it stands in the log and in labels.
+bool is_label(std::string_view name);
 
 // Names given so far in one section, and the lines where they stand.
 class Names {

@@ -67,20 +67,20 @@ std::string policy_text(const CachePolicy& policy) {
 }
 
 // "relay", or the shares of several: "official 95 %, relay 5 %".
-std::string target_text(const Model& model) {
-  if (model.target.empty()) return "the upstream it was sent to";
-  if (model.target.size() == 1) return model.target.front().to;
+std::string target_text(const std::vector<WeightedTarget>& targets) {
+  if (targets.empty()) return "the upstream it was sent to";
+  if (targets.size() == 1) return targets.front().to;
   double sum = 0;
-  for (const WeightedTarget& target : model.target) sum += target.weight;
+  for (const WeightedTarget& target : targets) sum += target.weight;
   std::string text;
-  for (const WeightedTarget& target : model.target) {
+  for (const WeightedTarget& target : targets) {
     text += fmt::format("{}{} {:.3g} %", text.empty() ? "" : ", ", target.to, 100 * target.weight / sum);
   }
   return text;
 }
 
 std::string chain_text(const Model& model) {
-  std::string text = target_text(model);
+  std::string text = target_text(model.target);
   for (const std::string& fallback : model.fallback) text += ", then " + fallback;
   if (model.fixed_answer) text += ", then the fixed answer";
   return text;
@@ -100,11 +100,14 @@ std::string rate_text(const Rate& rate) {
   return text;
 }
 
+// Begins with a comma.
+std::string queue_text(const Queue& queue) {
+  if (queue.depth == 0 || queue.wait == 0s) return ", nobody waits";
+  return fmt::format(", {} may wait {}", queue.depth, format_duration(queue.wait));
+}
+
 std::string pacing_text(const Model& model) {
-  std::string text = concurrency_text(model.concurrency) + rate_text(model.rate);
-  text += model.queue.depth == 0 || model.queue.wait == 0s
-              ? std::string(", nobody waits")
-              : fmt::format(", {} may wait {}", model.queue.depth, format_duration(model.queue.wait));
+  std::string text = concurrency_text(model.concurrency) + rate_text(model.rate) + queue_text(model.queue);
   if (model.hedge) {
     text += fmt::format(", hedged after the {:.4g}th percentile for {:.3g} %", 100 * model.hedge->quantile,
                         100 * model.hedge->budget);
@@ -143,6 +146,20 @@ std::string client_text(const Client& client) {
   return fmt::format("{}  {}", client.name, models.empty() ? "all models" : models);
 }
 
+std::string dify_text(const Dify& dify) {
+  std::string text = "to " + target_text(dify.target);
+  for (const std::string& fallback : dify.fallback) text += ", then " + fallback;
+  const Concurrency& runs = dify.concurrency;
+  text += fmt::format("\n{:14}", "");
+  if (runs.fixed) text += fmt::format("{} at once", plural(*runs.fixed, "run"));
+  if (runs.adaptive) text += fmt::format("{} to {} runs at once", runs.adaptive->min, runs.adaptive->max);
+  return text + queue_text(dify.queue);
+}
+
+std::string app_text(const App& app) {
+  return app.concurrency ? fmt::format("{}  {} at once", app.name, plural(*app.concurrency, "run")) : app.name;
+}
+
 template <class Items, class Describe>
 void list(std::string& out, std::string_view title, const Items& items, Describe&& describe) {
   std::size_t shown = 0;
@@ -161,6 +178,10 @@ void list(std::string& out, std::string_view title, const Items& items, Describe
 std::string summary(const Config& config) {
   std::string out;
   line(out, "llm door", fmt::format("{}{}", config.listen.llm, config.listen.tls ? " with TLS" : ""));
+  if (config.listen.dify) {
+    line(out, "dify door",
+         fmt::format("{}{}  {}", *config.listen.dify, config.listen.tls ? " with TLS" : "", dify_text(config.dify)));
+  }
   line(out, "admin door", fmt::format("{}{}", config.listen.admin, config.admin_token ? " with a token" : ""));
   list(out, "upstream", config.upstreams, upstream_text);
   line(out, "cache", cache_text(config.cache));
@@ -172,6 +193,7 @@ std::string summary(const Config& config) {
   list(out, "model", config.models, model_text);
   list(out, "target", config.target_traits, traits_text);
   list(out, "route", config.routes, [&](const Route& route) { return route_text(route, config); });
+  if (config.listen.dify) list(out, "app", config.apps, app_text);
   if (config.clients.empty()) {
     line(out, "client", "whoever reaches the door");
   } else {

@@ -254,7 +254,8 @@ std::string_view name(Dialect dialect) { return k_dialects[static_cast<std::size
 
 void read_upstreams(TableReader& top, Config& config) {
   const auto tables = top.tables("upstream");
-  if (tables.empty() && top.find("upstream") == nullptr) {
+  // A dify door alone has a backend of its own.
+  if (tables.empty() && top.find("upstream") == nullptr && !config.listen.dify) {
     top.context().error({},
                         "there is no [[upstream]]; write one:  [[upstream]]  name = \"relay\"  "
                         "url = \"https://api.example.com/v1\"");

@@ -342,15 +342,6 @@ TEST_CASE("mistakes in a client are named") {
   });
 }
 
-TEST_CASE("the dify door is refused, wherever it is asked for") {
-  check({
-      {"[listen]\ndify = \"0.0.0.0:8081\"",
-       "o.toml:5:1: `dify` in [listen] is for the dify door, which is not part of this version"},
-      {"[[app]]\nname = \"faq-bot\"", "o.toml:4:1: [[app]] is for the dify door, which is not part of this version"},
-      {"[app]", "o.toml:4:2: [[app]] is for the dify door, which is not part of this version"},
-  });
-}
-
 TEST_CASE("keys behind an open door are warned of loudly") {
   const std::string keys = "keys = [\"k\"]\n";
   const auto open = load_with_upstream(keys);
