@@ -60,6 +60,26 @@ void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, Mono
   }
 }
 
+// The dify door's apps, each at each backend; the backends themselves stand among the targets.
+void describe_dify(Json& json, Json::Value object, const proxy::DifyDoor& door, MonoTime now) {
+  json.put(object, "requests", static_cast<std::uint64_t>(door.flows()));
+  const Json::Value backends = json.array(object, "backends");
+  const config::Dify& dify = door.snapshot()->config().dify;
+  for (const config::WeightedTarget& target : dify.target) json.append(backends, target.to);
+  for (const std::string& fallback : dify.fallback) json.append(backends, fallback);
+  const Json::Value apps = json.array(object, "apps");
+  door.apps().each([&](const proxy::Lane& lane) {
+    const Json::Value app = json.append_object(apps);
+    json.put(app, "app", lane.name());
+    json.put(app, "backend", lane.model());
+    json.put(app, "breaker", resilience::name(lane.health().state(now)));
+    json.put(app, "in_flight", static_cast<std::uint64_t>(lane.concurrency().in_flight()));
+    if (const auto limit = lane.concurrency().limit()) json.put(app, "concurrency", static_cast<std::uint64_t>(*limit));
+    json.put(app, "waiting", static_cast<std::uint64_t>(lane.queue().size()));
+    json.put(app, "too_many_for_seconds", seconds(lane.gate_closed_for()));
+  });
+}
+
 }  // namespace
 
 AdminDoor::AdminDoor(io::World world, proxy::LlmDoor& door, obs::Registry& registry, AdminHooks hooks, std::string version)
@@ -143,6 +163,10 @@ std::string AdminDoor::status_json() const {
   const Json::Value fills = json.object(root, "in_flight");
   json.put(fills, "upstream_calls", static_cast<std::uint64_t>(door_.fills().size()));
   json.put(fills, "recorded_bytes", static_cast<std::uint64_t>(door_.fills().recorded_bytes()));
+
+  if (const proxy::DifyDoor* dify = hooks_.dify ? hooks_.dify() : nullptr) {
+    describe_dify(json, json.object(root, "dify"), *dify, world_.loop.now());
+  }
 
   const obs::Savings& saved = door_.metrics().savings();
   const Json::Value savings = json.object(root, "savings");

@@ -11,6 +11,7 @@
 
 #include "http/server.h"
 #include "obs/metrics.h"
+#include "proxy/dify_door.h"
 #include "proxy/fleet.h"
 #include "proxy/llm_door.h"
 
@@ -20,8 +21,9 @@ namespace outrigger::admin {
 struct AdminHooks {
   std::function<bool()> is_ready;
   std::function<void()> drain;
-  std::function<std::string()> reload;              // empty: done; else why not
-  std::function<const proxy::Fleet*()> fleet = {};  // null, or empty: this one is alone
+  std::function<std::string()> reload;                // empty: done; else why not
+  std::function<const proxy::Fleet*()> fleet = {};    // null, or empty: this one is alone
+  std::function<const proxy::DifyDoor*()> dify = {};  // null, or empty: that door is off
 };
 
 class AdminDoor final : public http::Acceptor {

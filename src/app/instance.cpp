@@ -19,14 +19,17 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       client_(parts_.world, {}),
       metrics_(registry_),
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
+      dify_door_(parts_.world, door_.snapshot(), door_.lanes(), client_, metrics_, parts_.access),
       lane_gauges_(door_.lanes(), registry_),
       admin_(parts_.world, door_, registry_,
              {.is_ready = [this] { return serving(); },
               .drain = [this] { drain(); },
               .reload = [this] { return reload(); },
-              .fleet = [this] { return fleet_.get(); }},
+              .fleet = [this] { return fleet_.get(); },
+              .dify = [this] { return config_->listen.dify ? &dify_door_ : nullptr; }},
              parts_.version),
       llm_server_(parts_.world, server_limits(*config_), door_),
+      dify_server_(parts_.world, dify_limits(*config_), dify_door_),
       admin_server_(parts_.world, admin_limits(*config_), admin_) {
   declare_gauges();
   door_.lanes().set_log([this](LogLevel level, std::string_view words) { parts_.log.line(level, words); });
@@ -61,6 +64,9 @@ void Instance::declare_gauges() {
     registry_.gauge("outrigger_cache_bytes").set(static_cast<double>(stats.bytes));
     registry_.gauge("outrigger_upstream_calls").set(static_cast<double>(door_.fills().size()));
     registry_.gauge("outrigger_connections", {{"door", "llm"}}).set(static_cast<double>(llm_server_.connections()));
+    if (dify_listener_ != nullptr) {
+      registry_.gauge("outrigger_connections", {{"door", "dify"}}).set(static_cast<double>(dify_server_.connections()));
+    }
     if (parts_.resident_bytes) {
       registry_.gauge("process_resident_memory_bytes").set(static_cast<double>(parts_.resident_bytes()));
     }
@@ -75,7 +81,7 @@ void Instance::start() {
       std::move(preset), k_secret_wait,
       [this](const std::string& secret) {
         set_secret(secret);
-        if (!draining_) open_llm_door();
+        if (!draining_) open_doors();
       },
       [this](const std::string& secret) { set_secret(secret); });
 }
@@ -102,24 +108,33 @@ void Instance::allow_admin(const io::Address& address) {
   admin_.set_access(io::is_loopback(address), config_->admin_token ? config_->admin_token->text : std::string());
 }
 
-void Instance::open_llm_door() {
-  const auto address = io::parse_address(config_->listen.llm);
+std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const std::string& at, http::Server& server) {
+  const auto address = io::parse_address(at);
   if (!address) {
     parts_.log.error(address.error().detail);
-    return end(1);
+    end(1);
+    return nullptr;
   }
-  auto listener = parts_.world.net.listen(*address, tls_settings(*config_), [this](std::unique_ptr<io::Stream> stream) {
-    llm_server_.accept(std::move(stream));
-  });
-  if (!listener) {
-    parts_.log.error(fmt::format("the llm door cannot listen on {}: {}. Set [listen] llm, or --listen, to a free address.",
-                                 config_->listen.llm, listener.error().detail));
-    return end(1);
+  auto listener = parts_.world.net.listen(
+      *address, tls_settings(*config_), [&server](std::unique_ptr<io::Stream> stream) { server.accept(std::move(stream)); });
+  if (listener) return std::move(*listener);
+  parts_.log.error(fmt::format("the {0} door cannot listen on {1}: {2}. Set [listen] {0}{3} to a free address.", name, at,
+                               listener.error().detail, name == "llm" ? ", or --listen," : ""));
+  end(1);
+  return nullptr;
+}
+
+void Instance::open_doors() {
+  llm_listener_ = open_door("llm", config_->listen.llm, llm_server_);
+  if (llm_listener_ == nullptr) return;
+  if (config_->listen.dify) {
+    dify_listener_ = open_door("dify", *config_->listen.dify, dify_server_);
+    if (dify_listener_ == nullptr) return;
   }
-  llm_listener_ = std::move(*listener);
   serving_ = true;
-  parts_.log.info(fmt::format("outrigger {} is ready: llm door on {}, admin door on {}", parts_.version,
-                              io::to_string(llm_listener_->bound()), io::to_string(admin_listener_->bound())));
+  parts_.log.info(fmt::format("outrigger {} is ready: llm door on {}, admin door on {}{}", parts_.version,
+                              io::to_string(llm_listener_->bound()), io::to_string(admin_listener_->bound()),
+                              dify_listener_ ? ", dify door on " + io::to_string(dify_listener_->bound()) : ""));
 }
 
 std::string Instance::reload() {
@@ -140,9 +155,11 @@ std::string Instance::reload() {
   const bool new_secret = loaded.config->cache.secret && secret_of(*config_) != secret_of(*loaded.config);
   config_ = loaded.config;
   door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
+  dify_door_.set_snapshot(door_.snapshot());
   if (new_secret) set_secret(config_->cache.secret->text);
   allow_admin(admin_listener_->bound());
   llm_server_.set_limits(server_limits(*config_));
+  dify_server_.set_limits(dify_limits(*config_));
   parts_.log.info("configuration reloaded");
   return {};
 }
@@ -153,17 +170,25 @@ void Instance::drain() {
     return end(0);
   }
   draining_ = true;
-  parts_.log.info(fmt::format("draining: {} connections, at most {} s", llm_server_.connections(),
+  parts_.log.info(fmt::format("draining: {} connections, at most {} s", connections(),
                               std::chrono::duration_cast<std::chrono::seconds>(config_->drain).count()));
   llm_listener_.reset();
+  dify_listener_.reset();
   llm_server_.drain();
-  llm_server_.when_idle([this] { end(0); });
+  dify_server_.drain();
+  llm_server_.when_idle([this] { end_when_idle(); });
+  dify_server_.when_idle([this] { end_when_idle(); });
   drain_limit_ = parts_.world.loop.after(config_->drain, [this] {
-    parts_.log.warning(fmt::format("the drain time is over: {} connections are cut", llm_server_.connections()));
+    parts_.log.warning(fmt::format("the drain time is over: {} connections are cut", connections()));
     // Whoever waits is told, inside the stream if need be; the next turn of the loop is the last.
     door_.fills().abandon_all(ErrorCode::draining);
+    dify_door_.abandon_all(ErrorCode::draining);
     drain_limit_ = parts_.world.loop.after(k_last_words, [this] { end(0); });
   });
+}
+
+void Instance::end_when_idle() {
+  if (connections() == 0) end(0);
 }
 
 void Instance::end(int code) {
@@ -173,6 +198,10 @@ void Instance::end(int code) {
 
 std::optional<io::Address> Instance::llm_address() const {
   return llm_listener_ ? std::optional(llm_listener_->bound()) : std::nullopt;
+}
+
+std::optional<io::Address> Instance::dify_address() const {
+  return dify_listener_ ? std::optional(dify_listener_->bound()) : std::nullopt;
 }
 
 std::optional<io::Address> Instance::admin_address() const {

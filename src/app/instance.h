@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "obs/log.h"
+#include "proxy/dify_door.h"
 #include "proxy/fleet.h"
 #include "proxy/lane_gauges.h"
 #include "proxy/llm_door.h"
@@ -38,7 +39,7 @@ class Instance {
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
 
-  // Opens the admin door, agrees on the secret, then opens the llm door.
+  // Opens the admin door, agrees on the secret, then opens the other doors.
   void start();
   // Reads the configuration again. Empty: in force; else why not, and the old one stays.
   std::string reload();
@@ -47,13 +48,14 @@ class Instance {
 
   [[nodiscard]] bool serving() const { return serving_ && !draining_; }
   [[nodiscard]] std::optional<io::Address> llm_address() const;
+  [[nodiscard]] std::optional<io::Address> dify_address() const;
   [[nodiscard]] std::optional<io::Address> admin_address() const;
 
   // For checkers.
   proxy::LlmDoor& llm_door() { return door_; }
   cache::Store& store() { return store_; }
   obs::Registry& registry() { return registry_; }
-  [[nodiscard]] std::size_t connections() const { return llm_server_.connections(); }
+  [[nodiscard]] std::size_t connections() const { return llm_server_.connections() + dify_server_.connections(); }
 
  private:
   // How long the first answer of Redis is waited for before serving without it.
@@ -64,7 +66,10 @@ class Instance {
   void set_secret(const std::string& secret);
   void declare_gauges();
   bool open_admin_door();
-  void open_llm_door();
+  void open_doors();
+  // Null: it could not, which ends the instance.
+  std::unique_ptr<io::Listener> open_door(std::string_view name, const std::string& at, http::Server& server);
+  void end_when_idle();
   void allow_admin(const io::Address& address);
   void end(int code);
 
@@ -76,12 +81,15 @@ class Instance {
   http::Client client_;
   proxy::Metrics metrics_;
   proxy::LlmDoor door_;
+  proxy::DifyDoor dify_door_;
   std::unique_ptr<proxy::Fleet> fleet_;  // null without [redis]
   proxy::LaneGauges lane_gauges_;
   admin::AdminDoor admin_;
   http::Server llm_server_;
+  http::Server dify_server_;
   http::Server admin_server_;
   std::unique_ptr<io::Listener> llm_listener_;
+  std::unique_ptr<io::Listener> dify_listener_;  // null: off
   std::unique_ptr<io::Listener> admin_listener_;
   io::Timer drain_limit_;
   bool serving_ = false;

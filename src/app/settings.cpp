@@ -1,5 +1,7 @@
 #include "app/settings.h"
 
+#include <limits>
+
 namespace outrigger::app {
 
 cache::StoreSettings store_settings(const config::Config& config, std::string fresh_secret, obs::Log& log) {
@@ -34,6 +36,12 @@ http::ServerLimits server_limits(const config::Config& config) {
   return limits;
 }
 
+http::ServerLimits dify_limits(const config::Config& config) {
+  http::ServerLimits limits = server_limits(config);
+  limits.body_bytes = std::numeric_limits<std::uint64_t>::max();
+  return limits;
+}
+
 http::ServerLimits admin_limits(const config::Config& config) {
   http::ServerLimits limits = server_limits(config);
   limits.connections = 64;
@@ -52,7 +60,8 @@ std::string needs_restart(const config::Config& before, const config::Config& af
     if (!words.empty()) words += ", ";
     words += what;
   };
-  name("[listen]", before.listen.llm != after.listen.llm || before.listen.admin != after.listen.admin);
+  name("[listen]", before.listen.llm != after.listen.llm || before.listen.dify != after.listen.dify ||
+                       before.listen.admin != after.listen.admin);
   name("cache.memory", before.cache.memory != after.cache.memory);
   const auto redis_key = [](const config::Config& config) {
     return config.redis ? config.redis->host + ":" + std::to_string(config.redis->port) + "/" +

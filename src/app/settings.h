@@ -13,6 +13,8 @@ cache::StoreSettings store_settings(const config::Config& config, std::string fr
 // Nothing: memory only, and each replica on its own.
 [[nodiscard]] std::optional<cache::RedisSettings> redis_settings(const config::Config& config);
 http::ServerLimits server_limits(const config::Config& config);
+// The dify door's: uploads are as large as Dify allows, since none is kept.
+http::ServerLimits dify_limits(const config::Config& config);
 // The admin door's: small bodies, few connections.
 http::ServerLimits admin_limits(const config::Config& config);
 std::optional<io::TlsServer> tls_settings(const config::Config& config);

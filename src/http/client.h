@@ -80,6 +80,9 @@ struct CallOptions {
   // with neither body nor streamed has none.
   bool streamed = false;
   std::optional<std::uint64_t> streamed_length;
+  // On a connection of its own, new and closed with the answer: the request is never sent twice, whatever becomes of the first
+  // time, and no idle connection takes one of the few places that a small server has.
+  bool alone = false;
 };
 
 // Must outlive its Calls.

@@ -19,6 +19,7 @@ Framing framing_of(const RequestHead& head, const CallOptions& options) {
   } else if (head.method == "POST" || head.method == "PUT" || head.method == "PATCH") {
     framing.content_length = 0;  // RFC 9110 §8.6: these methods give a missing body a meaning
   }
+  if (options.alone) framing.connection = "close";
   return framing;
 }
 
@@ -41,7 +42,9 @@ ClientCall::ClientCall(ClientShared& shared, const Origin& origin, const Request
     return;
   }
   head_ = Bytes::copy(text);
-  if (std::unique_ptr<io::Stream> idle = shared_.pools.take(pool_)) {
+  std::unique_ptr<io::Stream> idle;
+  if (!options_.alone) idle = shared_.pools.take(pool_);
+  if (idle != nullptr) {
     reused_ = true;
     attach(std::move(idle), true);
   } else {
@@ -219,7 +222,7 @@ void ClientCall::take_eof() {
 void ClientCall::end_answer(bool input_is_used_up) {
   state_ = State::over;
   later_.cancel();
-  if (input_is_used_up && !eof_ && parser_.keep_alive() && body_ended_ && stream_->unsent() == 0) {
+  if (!options_.alone && input_is_used_up && !eof_ && parser_.keep_alive() && body_ended_ && stream_->unsent() == 0) {
     shared_.pools.give(pool_, std::move(stream_));
   }
   stream_.reset();

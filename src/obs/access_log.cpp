@@ -183,6 +183,8 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.text("method", record.method);
   line.text("path", record.path);
   line.text("route", record.route);
+  line.text("app", record.app);
+  line.text("kind", record.kind);
   line.text("model", record.model);
   line.text("upstream", record.upstream);
   line.text("served_by", record.served_by);
@@ -203,6 +205,7 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.number("saved_usd", record.saved_usd);
   line.duration("duration_ms", record.duration);
   line.duration("first_byte_ms", record.first_byte);
+  line.duration("first_event_ms", record.first_event);
   line.close();
   out += '\n';
 }

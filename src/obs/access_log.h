@@ -15,6 +15,7 @@ struct AccessRecord {
   WallTime time{};
   std::string_view request_id, door, client, peer, method, path;  // path: no query
   std::string_view model, upstream, served_by, route;
+  std::string_view app, kind;     // of the dify door: whose request, and what it is (run, upload, console, ...)
   std::string_view cache;         // hit, stale, coalesced, miss, bypass, observe
   std::string_view cache_reason;  // BypassReason or NoStoreReason
   std::string_view error;         // ErrorCode, or empty
@@ -33,6 +34,7 @@ struct AccessRecord {
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   double saved_usd = 0;
   Duration duration{};    // request head to last byte of the answer
+  Duration first_event{};  // of a run's stream: from the request head to the first event that says something
   Duration first_byte{};  // request head to first byte of the answer; 0: none was sent
 };
 

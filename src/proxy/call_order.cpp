@@ -4,6 +4,7 @@
 
 #include "chat/digest.h"
 #include "config/units.h"
+#include "proxy/dify_chain.h"
 #include "proxy/fill.h"
 #include "resilience/deadline.h"
 
@@ -13,21 +14,6 @@ namespace {
 // Answers of chats are mostly shorter; used for pacing until `usage` tells, when the client sets no limit of its own.
 constexpr std::uint64_t k_usual_output = 500;
 
-// FNV-1a, for spreading and fairness only: whoever wants to share somebody's turn may.
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return hash;
-}
-
-std::optional<Duration> own_timeout(const http::Headers& headers) {
-  const auto asked = headers.get("x-outrigger-timeout");
-  if (!asked) return std::nullopt;
-  std::string hint;
-  const auto limit = config::parse_duration(*asked, hint);
-  return limit && *limit > Duration::zero() ? limit : std::nullopt;
-}
-
 // Seconds, perhaps with a fraction: what the SDKs say of themselves.
 std::optional<double> read_timeout(const http::Headers& headers) {
   const auto text = headers.get("x-stainless-read-timeout");
@@ -36,13 +22,6 @@ std::optional<double> read_timeout(const http::Headers& headers) {
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
   return value;
-}
-
-resilience::Priority priority_of(const http::Headers& headers) {
-  const auto asked = headers.get("x-outrigger-priority");
-  if (asked && http::equal_ignoring_case(*asked, "high")) return resilience::Priority::high;
-  if (asked && http::equal_ignoring_case(*asked, "low")) return resilience::Priority::low;
-  return resilience::Priority::normal;
 }
 
 bool is_embedding(chat::Endpoint endpoint) {
@@ -62,6 +41,21 @@ bool is_readable(const chat::Request& request) {
 
 }  // namespace
 
+std::optional<Duration> own_timeout(const http::Headers& headers) {
+  const auto asked = headers.get("x-outrigger-timeout");
+  if (!asked) return std::nullopt;
+  std::string hint;
+  const auto limit = config::parse_duration(*asked, hint);
+  return limit && *limit > Duration::zero() ? limit : std::nullopt;
+}
+
+resilience::Priority priority_of(const http::Headers& headers) {
+  const auto asked = headers.get("x-outrigger-priority");
+  if (asked && http::equal_ignoring_case(*asked, "high")) return resilience::Priority::high;
+  if (asked && http::equal_ignoring_case(*asked, "low")) return resilience::Priority::low;
+  return resilience::Priority::normal;
+}
+
 PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgement& judgement, const http::RequestHead& head,
                         Bytes body, Rng& rng) {
   static const config::Model k_defaults;
@@ -70,7 +64,7 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   const config::Model* model = is_readable(request) ? judgement.model : nullptr;
   const bool has_settings = judgement.model != nullptr && !request.model.empty();
   const config::Model& settings = has_settings ? *judgement.model : k_defaults;
-  const std::uint64_t user = request.user.empty() ? rng.next() : hash_of(request.user);
+  const std::uint64_t user = request.user.empty() ? rng.next() : spread_of(request.user);
 
   PursuitOrder order;
   order.chain = chain_for(*snapshot, head.target, model, request.model, user);
@@ -102,7 +96,7 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
       resilience::client_patience({.kind = is_wordless ? resilience::CallKind::embeddings : resilience::CallKind::chat,
                                    .asked = asked,
                                    .read_timeout_seconds = read_timeout(head.headers)});
-  order.flow = request.user.empty() ? hash_of(credential) : user;
+  order.flow = request.user.empty() ? spread_of(credential) : user;
   order.queue_class = queue_class_of(request);
   order.priority = priority_of(head.headers);
   order.cost = request.prompt_tokens;

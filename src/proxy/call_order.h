@@ -15,6 +15,10 @@ namespace outrigger::proxy {
 PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgement& judgement, const http::RequestHead& head,
                         Bytes body, Rng& rng);
 
+// What a client asks for in `x-outrigger-priority` and `x-outrigger-timeout`.
+resilience::Priority priority_of(const http::Headers& headers);
+std::optional<Duration> own_timeout(const http::Headers& headers);
+
 // The fixed answer of the request's [[model]], ready to be served; null: there is none, or none of this kind.
 cache::EntryPtr fixed_entry(const Judgement& judgement, WallTime now);
 

@@ -51,7 +51,8 @@ void LaneGauges::refresh() {
     target.breaker = std::max(target.breaker, number_of(lane.state()));
     target.gate = std::max(target.gate, seconds(lane.gate_closed_for()));
     target.in_flight += static_cast<double>(lane.concurrency().in_flight());
-    models[shown_as(models_, lane.model())] += static_cast<double>(lane.queue().size());
+    // A backend of the dify door serves apps, not models: its queue goes by its name.
+    models[shown_as(models_, lane.model().empty() ? lane.name() : lane.model())] += static_cast<double>(lane.queue().size());
   });
   for (const auto& [name, target] : targets) {
     registry_.gauge("outrigger_breaker_state", {{"target", name}}).set(target.breaker);

@@ -64,9 +64,14 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config) : config_(std::
     targets_.push_back({&upstream, origin_of(upstream), url.authority(),
                         upstream.name + " " + (url.tls ? "https://" : "http://") + url.authority() + url.path});
   }
-  for (const config::Client& client : config_->clients) {
-    clients_.emplace_back(is_digest(client.key.text) ? client.key.text : chat::sha256_hex(client.key.text), &client);
-  }
+  const auto digest_of = [](const config::Secret& key) {
+    return is_digest(key.text) ? key.text : chat::sha256_hex(key.text);
+  };
+  for (const config::Client& client : config_->clients) clients_.emplace_back(digest_of(client.key), &client);
+  for (const config::App& app : config_->apps) apps_.emplace_back(digest_of(app.key), &app);
+  dify_pace_.concurrency = config_->dify.concurrency;
+  dify_pace_.queue = config_->dify.queue;
+  dify_pace_.breaker = config_->dify.breaker;
   std::vector<const config::Model*> models{nullptr};
   for (const config::Model& model : config_->models) models.push_back(&model);
   std::vector<const config::Route*> routes{nullptr};
@@ -152,6 +157,13 @@ const config::Client* Snapshot::client_with(std::string_view credential) const {
     if (known == digest) found = client;
   }
   return found;
+}
+
+const config::App* Snapshot::app_with(std::string_view digest) const {
+  for (const auto& [known, app] : apps_) {
+    if (known == digest) return app;
+  }
+  return nullptr;
 }
 
 std::string_view presented_key(const http::Headers& headers) {

@@ -60,16 +60,24 @@ class Snapshot {
   [[nodiscard]] std::optional<obs::TokenPrice> price(std::string_view model) const;
   // The client that a credential belongs to; null: unknown. Only meaningful when there are [[client]]s.
   [[nodiscard]] const config::Client* client_with(std::string_view credential) const;
+  // The [[app]] whose key has that SHA-256 (hex); null: none.
+  [[nodiscard]] const config::App* app_with(std::string_view digest) const;
+  // [dify] in the form in which a target's pace is written everywhere else.
+  [[nodiscard]] const config::Model& dify_pace() const { return dify_pace_; }
+
+  // The target of that name; null: none.
+  [[nodiscard]] const Target* target_named(std::string_view upstream) const;
 
  private:
   // The place of a request whose path, without its prefix, is `path`. `is_addressed`: the path itself leads to that target.
   void set_target(Destination& destination, const Target& target, std::string_view path, bool is_addressed) const;
-  [[nodiscard]] const Target* target_named(std::string_view upstream) const;
 
   std::shared_ptr<const config::Config> config_;
   std::vector<Target> targets_;  // in the order of config().upstreams
   std::map<std::pair<const config::Model*, const config::Route*>, config::Cache> policies_;
   std::vector<std::pair<std::string, const config::Client*>> clients_;  // SHA-256 of the key, in hex
+  std::vector<std::pair<std::string, const config::App*>> apps_;        // the same
+  config::Model dify_pace_;
 };
 
 // The bearer token or API key that a request carries ("Authorization: Bearer x", "x-api-key", "api-key"); empty: none.

@@ -1,0 +1,68 @@
+#include "proxy/dify_door.h"
+
+#include <vector>
+
+#include "proxy/dify_error.h"
+#include "proxy/dify_flow.h"
+
+namespace outrigger::proxy {
+
+DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, Lanes& lanes, http::Client& client,
+                   Metrics& metrics, obs::LineSink* access)
+    : world_(world),
+      snapshot_(std::move(snapshot)),
+      lanes_(lanes),
+      client_(client),
+      metrics_(metrics),
+      access_(access),
+      ids_(world.rng.fork()),
+      apps_(world),
+      stops_(world, client, metrics) {}
+
+DifyDoor::~DifyDoor() = default;
+
+std::unique_ptr<http::ExchangeHandler> DifyDoor::on_request(http::Exchange& exchange) {
+  auto flow = std::make_unique<DifyFlow>(*this, exchange);
+  flow->begin();
+  return flow;
+}
+
+http::Acceptor::ErrorBody DifyDoor::on_refused(ErrorCode code) {
+  metrics_.count_dify({}, Outcome::client_error);
+  const std::string request_id = new_request_id();
+  if (logs_access()) {
+    obs::AccessRecord record;
+    record.time = world_.loop.wall_now();
+    record.request_id = request_id;
+    record.door = "dify";
+    record.status = traits(code).status;
+    record.error = traits(code).name;
+    log_access(record);
+  }
+  ErrorBody answer{"application/json", dify_error_body(code)};
+  answer.headers.add("x-outrigger-request-id", request_id);
+  return answer;
+}
+
+void DifyDoor::abandon_all(ErrorCode why) {
+  const std::vector<DifyFlow*> all(flows_.begin(), flows_.end());
+  for (DifyFlow* flow : all) {
+    if (flows_.contains(flow)) flow->abandon(why);
+  }
+}
+
+std::string DifyDoor::new_request_id() {
+  static constexpr std::string_view k_digits = "0123456789abcdef";
+  std::string id = "or-0123456789abcdef";
+  std::uint64_t bits = ids_.next();
+  for (std::size_t i = 3; i < id.size(); ++i, bits >>= 4) id[i] = k_digits[bits & 15];
+  return id;
+}
+
+void DifyDoor::log_access(const obs::AccessRecord& record) {
+  line_.clear();
+  obs::write_json(record, line_);
+  access_->write(line_);
+}
+
+}  // namespace outrigger::proxy

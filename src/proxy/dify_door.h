@@ -1,0 +1,69 @@
+// DifyDoor: what all requests at the dify door share: a reverse proxy in front of Dify's api. Makes a DifyFlow for each.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "http/server.h"
+#include "obs/access_log.h"
+#include "proxy/dify_apps.h"
+#include "proxy/dify_stops.h"
+#include "proxy/lanes.h"
+
+namespace outrigger::proxy {
+
+class DifyFlow;
+
+class DifyDoor final : public http::Acceptor {
+ public:
+  // All referred to must outlive the door. `lanes`: of the backends; whoever owns them tells them of a reload. `access` may be null.
+  DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, Lanes& lanes, http::Client& client, Metrics& metrics,
+           obs::LineSink* access);
+  ~DifyDoor() override;
+
+  std::unique_ptr<http::ExchangeHandler> on_request(http::Exchange& exchange) override;
+  ErrorBody on_refused(ErrorCode code) override;
+
+  // A reload: for requests that begin after the call.
+  void set_snapshot(std::shared_ptr<const Snapshot> snapshot) {
+    snapshot_ = std::move(snapshot);
+    apps_.reconfigure();
+  }
+  void set_draining() { draining_ = true; }
+  // Those who are being answered are told, inside their stream if need be.
+  void abandon_all(ErrorCode why);
+
+  // For flows, gauges and the admin door.
+  [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  [[nodiscard]] bool draining() const { return draining_; }
+  io::World& world() { return world_; }
+  Lanes& lanes() { return lanes_; }
+  DifyApps& apps() { return apps_; }
+  [[nodiscard]] const DifyApps& apps() const { return apps_; }
+  DifyStops& stops() { return stops_; }
+  http::Client& client() { return client_; }
+  Metrics& metrics() { return metrics_; }
+  [[nodiscard]] std::size_t flows() const { return flows_.size(); }
+  std::string new_request_id();
+  [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
+  void log_access(const obs::AccessRecord& record);
+  void add(DifyFlow& flow) { flows_.insert(&flow); }
+  void remove(DifyFlow& flow) { flows_.erase(&flow); }
+
+ private:
+  io::World world_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  Lanes& lanes_;
+  http::Client& client_;
+  Metrics& metrics_;
+  obs::LineSink* access_;
+  Rng ids_;
+  DifyApps apps_;
+  DifyStops stops_;
+  std::set<DifyFlow*> flows_;
+  bool draining_ = false;
+  std::string line_;
+};
+
+}  // namespace outrigger::proxy
