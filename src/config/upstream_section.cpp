@@ -226,11 +226,23 @@ void read_tls(TableReader& table, Upstream& upstream) {
   }
 }
 
+// Dify's clients bring the /v1 of its service API along, and its console has none.
+void cut_version(TableReader& table, Upstream& upstream) {
+  constexpr std::string_view k_version = "/v1";
+  if (upstream.dialect != Dialect::dify || !upstream.url.path.ends_with(k_version)) return;
+  upstream.url.path.resize(upstream.url.path.size() - k_version.size());
+  table.context().warning(
+      table.place_of("url"),
+      fmt::format("`url` ends with /v1, which was cut off, because clients bring it along; write \"{}://{}{}\"",
+                  upstream.url.tls ? "https" : "http", upstream.url.authority(), upstream.url.path));
+}
+
 Upstream read_upstream(TableReader& table, Names& names, bool only_one) {
   Upstream upstream;
   read_name(table, upstream, names, only_one);
   read_url(table, upstream);
   set(upstream.dialect, table.choice<Dialect>("dialect", dialect_named, k_dialects));
+  cut_version(table, upstream);
   read_speaks(table, upstream);
   read_keys(table, upstream);
   read_proxy(table, upstream);

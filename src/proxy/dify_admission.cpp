@@ -82,6 +82,10 @@ void DifyAdmission::next() {
         return handler_.on_admitted(choice.index, std::move(permits));
       }
       case Choice::Kind::late:
+        // That a backend is down is no matter of the client's haste.
+        if (look_at(choice.index).readiness == Readiness::resting) {
+          return refuse({ErrorCode::no_target, *choice.until - now(), "no_target"});
+        }
         return refuse(
             {ErrorCode::queue_wait, *choice.until - now(), waited_ > Duration::zero() ? "wait_limit" : "deadline"});
       case Choice::Kind::none:

@@ -1,8 +1,8 @@
 // The answering half of DifyFlow: how what a backend says reaches the client, and how a request ends.
 #include <algorithm>
 
+#include "providers/dify/notices.h"
 #include "proxy/dify_door.h"
-#include "proxy/dify_error.h"
 #include "proxy/dify_flow.h"
 
 namespace outrigger::proxy {
@@ -62,6 +62,10 @@ void DifyFlow::note_first_event() {
 void DifyFlow::begin_relay() {
   state_ = State::answering;
   status_ = head_.status;
+  // Nothing is sent again from here on, and a stream may be a long and quiet one.
+  body_ = {};
+  run_.canonical = {};
+  run_.query = {};
   first_byte_ = door_.world().loop.now();
   http::BodyLength length = http::BodyLength::streamed();
   // A stream of a run keeps no announced length: an error event of ours may have to follow.
@@ -152,7 +156,8 @@ Outcome DifyFlow::outcome_of_answer() const {
 void DifyFlow::answer_error(ErrorCode code, std::optional<Duration> retry_after) {
   failed_ = true;
   error_ = code;
-  status_ = traits(code).status;
+  const providers::dify::Notice notice = providers::dify::notice(code);
+  status_ = notice.status;
   http::ResponseHead head;
   head.status = status_;
   head.headers.add("Content-Type", "application/json");
@@ -160,7 +165,7 @@ void DifyFlow::answer_error(ErrorCode code, std::optional<Duration> retry_after)
   if (code == ErrorCode::draining || code == ErrorCode::overloaded) retry_after = 1s;
   if (retry_after) add_retry_after(head.headers, *retry_after);
   add_own_headers(head.headers);
-  const std::string body = dify_error_body(code);
+  const std::string body = providers::dify::error_body(notice);
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();
   exchange_.respond_whole(head, Bytes::copy(body));
@@ -175,7 +180,7 @@ void DifyFlow::fail_answer(ErrorCode code) {
   error_ = code;
   door_.metrics().count_attempt(served_by_, traits(code).name);
   if (watch_ && is_stream() && head_.status == 200 && watch_->at_boundary()) {
-    const std::string event = dify_error_event(code);
+    const std::string event = providers::dify::error_event(providers::dify::notice(code));
     sent_bytes_ += event.size();
     exchange_.write(Bytes::copy(event));
     exchange_.finish();

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "proxy/dify_error.h"
+#include "providers/dify/notices.h"
 #include "proxy/dify_flow.h"
 
 namespace outrigger::proxy {
@@ -39,7 +39,7 @@ http::Acceptor::ErrorBody DifyDoor::on_refused(ErrorCode code) {
     record.error = traits(code).name;
     log_access(record);
   }
-  ErrorBody answer{"application/json", dify_error_body(code)};
+  ErrorBody answer{"application/json", providers::dify::error_body(providers::dify::notice(code))};
   answer.headers.add("x-outrigger-request-id", request_id);
   return answer;
 }

@@ -18,9 +18,8 @@ bool is_json(const http::Headers& headers) {
   return type && type->contains("json") && !headers.get("content-encoding");
 }
 
-bool wants_upgrade(const http::Headers& headers) {
-  return headers.get("upgrade") && headers.has_token("connection", "upgrade");
-}
+// Other upgrades are an offer that may be passed over (RFC 9110 §7.8); whoever wants a WebSocket can do nothing with the rest.
+bool wants_socket(const http::Headers& headers) { return headers.has_token("upgrade", "websocket"); }
 
 // The value of `user` in a query, as it stands there: it only spreads.
 std::string_view user_in(std::string_view query) {
@@ -61,7 +60,7 @@ void DifyFlow::begin() {
   queue_ = dify::queue_class(call_kind_, false);
   name_app();
   if (door_.draining()) return answer_error(ErrorCode::draining);
-  if (wants_upgrade(request.headers)) return answer_error(ErrorCode::not_implemented);
+  if (wants_socket(request.headers)) return answer_error(ErrorCode::not_implemented);
   const std::uint64_t length = request.content_length.value_or(0);
   const std::uint64_t whole_max = is_paced() ? snapshot_->config().limits.body : k_small_body;
   const bool is_small = !request.chunked && length <= k_small_body;
@@ -198,7 +197,7 @@ void DifyFlow::send(std::size_t step) {
   if (is_paced()) {
     // It is read along.
     order.head.headers.set("Accept-Encoding", "identity");
-    sent_head_ = order.head;
+    if (config.dify.stop_on_leave) sent_head_ = order.head;
     if (run_.streaming) order.first_event = config.dify.first_event;
   }
   if (!reads_whole_) {

@@ -35,6 +35,15 @@ TEST_CASE("without a backend the dify door leads to where Dify's Compose file ha
   CHECK(errors(taken)[0].find("write an [[upstream]] with dialect = \"dify\"") != std::string::npos);
 }
 
+TEST_CASE("a pasted /v1 is put right, since the console lies beside it") {
+  const auto loaded = load("[[upstream]]\nurl = \"http://api:5001/v1/\"\ndialect = \"dify\"\n[listen]\ndify = \":8081\"\n");
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->upstreams[0].url.path.empty());
+  REQUIRE(warnings(loaded).size() == 1);
+  CHECK(warnings(loaded)[0].find("write \"http://api:5001\"") != std::string::npos);
+  CHECK(load("[[upstream]]\nurl = \"http://h/v1\"\n").config->upstreams[0].url.path == "/v1");
+}
+
 TEST_CASE("everything that [dify] takes") {
   const auto loaded = load(k_door + R"([dify]
 target = [{ to = "new", weight = 5 }, "old"]

@@ -49,9 +49,8 @@ class DifyBench {
         lanes(world.world()),
         door(world.world(), snapshot_of(k_dify_config + more), lanes, client, metrics, &log),
         server(std::make_unique<http::Server>(world.world(), limits(), door)) {
-    listener = std::move(*world.net.listen(k_door, std::nullopt, [this](std::unique_ptr<io::Stream> stream) {
-      server->accept(std::move(stream));
-    }));
+    listener = std::move(*world.net.listen(
+        k_door, std::nullopt, [this](std::unique_ptr<io::Stream> stream) { server->accept(std::move(stream)); }));
     for (const char* host : {"new", "old"}) {
       backends.push_back(std::make_unique<sim::ScriptedServer>(world, io::Address{host, 9000, false}));
       backends.back()->on_peer = [this, host](sim::Peer& peer) {

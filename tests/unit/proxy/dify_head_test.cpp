@@ -24,7 +24,8 @@ struct Sent {
   std::string operator[](std::string_view name) const { return head.headers.joined(name).value_or("-"); }
 };
 
-Sent sent(const http::RequestHead& from, std::string_view peer, bool tls = false, std::string_view trusted = "172.16.0.0/12") {
+Sent sent(const http::RequestHead& from, std::string_view peer, bool tls = false,
+          std::string_view trusted = "172.16.0.0/12") {
   const auto snapshot = snapshot_of(k_dify_config);
   const std::vector<config::Network> networks{*config::parse_network(trusted)};
   return {dify_head(from, *snapshot->target_named("new"), {peer, tls, networks})};
@@ -102,9 +103,10 @@ TEST_CASE("where a run is stopped") {
 
 TEST_CASE("users are shared out by weight, each always to the same backend, and nobody moves back as a weight grows") {
   const auto with = [](int percent) {
-    return snapshot_of(k_dify_config + fmt::format("[dify]\ntarget = [{{ to = \"old\", weight = {} }}, {{ to = \"new\", weight = "
-                                                   "{} }}]\nfallback = [\"old\"]\n",
-                                                   100 - percent, percent));
+    return snapshot_of(k_dify_config +
+                       fmt::format("[dify]\ntarget = [{{ to = \"old\", weight = {} }}, {{ to = \"new\", weight = "
+                                   "{} }}]\nfallback = [\"old\"]\n",
+                                   100 - percent, percent));
   };
   const auto few = with(5), many = with(50);
   int moved_early = 0, moved_late = 0;
