@@ -144,8 +144,9 @@ void DifyAdmission::note_unreachable(std::size_t step, ErrorCode why) {
   next();
 }
 
-void DifyAdmission::note_too_many(std::size_t step) {
-  const Duration pause = k_backoff_base + resilience::full_jitter(too_many_++, k_backoff_base, k_backoff_cap, world_.rng);
+void DifyAdmission::note_too_many(std::size_t step, std::optional<Duration> told) {
+  const Duration own = k_backoff_base + resilience::full_jitter(too_many_++, k_backoff_base, k_backoff_cap, world_.rng);
+  const Duration pause = std::max(own, told.value_or(Duration::zero()));
   refusal_ = DifyAdmissionHandler::Refusal{ErrorCode::queue_wait, k_backoff_cap, "too_many_requests"};
   if (const auto& app = steps_[step].lanes[static_cast<std::size_t>(Role::app)]) {
     app->advise_gate(0, now() + pause);

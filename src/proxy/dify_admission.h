@@ -63,8 +63,9 @@ class DifyAdmission final : private Waiter {
   void next();
   // The permits of `step` came to nothing: no connection. Chooses again.
   void note_unreachable(std::size_t step, ErrorCode why);
-  // The backend said that the app has too many runs there. Waits for a while, and chooses again.
-  void note_too_many(std::size_t step);
+  // The backend said that the app has too many runs there. Waits for a while (`told`: at least as long as it said), and chooses
+  // again.
+  void note_too_many(std::size_t step, std::optional<Duration> told);
 
   [[nodiscard]] Duration waited() const { return waited_; }
 

@@ -133,7 +133,7 @@ void DifyFlow::end_held() {
     held_.clear();
     is_held_ = false;
     state_ = State::waiting;
-    return admission_->note_too_many(step_);
+    return admission_->note_too_many(step_, signal.retry_after);
   }
   watch_->note_answer(signal);
   watch_->let_go();
@@ -250,6 +250,7 @@ void DifyFlow::log_access(Outcome outcome) {
   record.path = http::split_target(request.target).path;
   record.upstream = served_by_;
   record.served_by = served_by_;
+  record.cache = name(CacheResult::bypass);
   if (failed_) record.error = traits(error_).name;
   constexpr int k_client_closed_request = 499;  // nginx's word for it
   record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;

@@ -29,8 +29,6 @@ Chain dify_chain(const Snapshot& snapshot, std::optional<std::uint64_t> user) {
   const std::size_t chosen = user ? weighted_choice(dify.target, Rng(*user).unit()) : 0;
   if (chosen < dify.target.size()) add(dify.target[chosen].to);
   for (const std::string& fallback : dify.fallback) add(fallback);
-  // A door that was opened before a reload took its backends away.
-  if (chain.empty()) add(snapshot.config().upstreams.front().name);
   return chain;
 }
 

@@ -10,7 +10,8 @@
 
 namespace outrigger::proxy {
 
-// Never empty. `user`: a hash of whoever asks; nothing: the call belongs to no user and goes to the first of the targets.
+// Empty only when a reload took the backends away from a door that is open. `user`: a hash of whoever asks; nothing: the call
+// belongs to no user and goes to the first of the targets.
 Chain dify_chain(const Snapshot& snapshot, std::optional<std::uint64_t> user);
 
 // FNV-1a, for spreading and fairness only: whoever wants to share somebody's turn may.

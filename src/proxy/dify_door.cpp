@@ -15,7 +15,6 @@ DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, La
       client_(client),
       metrics_(metrics),
       access_(access),
-      ids_(world.rng.fork()),
       apps_(world),
       stops_(world, client, metrics) {}
 
@@ -54,7 +53,8 @@ void DifyDoor::abandon_all(ErrorCode why) {
 std::string DifyDoor::new_request_id() {
   static constexpr std::string_view k_digits = "0123456789abcdef";
   std::string id = "or-0123456789abcdef";
-  std::uint64_t bits = ids_.next();
+  if (!ids_) ids_ = world_.rng.fork();
+  std::uint64_t bits = ids_->next();
   for (std::size_t i = 3; i < id.size(); ++i, bits >>= 4) id[i] = k_digits[bits & 15];
   return id;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -58,7 +59,7 @@ class DifyDoor final : public http::Acceptor {
   http::Client& client_;
   Metrics& metrics_;
   obs::LineSink* access_;
-  Rng ids_;
+  std::optional<Rng> ids_;  // made with the first request: a door that is off draws nothing
   DifyApps apps_;
   DifyStops stops_;
   std::set<DifyFlow*> flows_;

@@ -126,6 +126,7 @@ std::optional<std::uint64_t> DifyFlow::whose() const {
 
 void DifyFlow::proceed() {
   chain_ = dify_chain(*snapshot_, whose());
+  if (chain_.empty()) return answer_error(ErrorCode::no_target, 1s);
   if (!is_paced()) return pass_at_once();
   // A cache has its place here: a run that it can answer needs no turn.
   wait_for_turn();

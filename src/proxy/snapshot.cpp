@@ -64,6 +64,10 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config) : config_(std::
     targets_.push_back({&upstream, origin_of(upstream), url.authority(),
                         upstream.name + " " + (url.tls ? "https://" : "http://") + url.authority() + url.path});
   }
+  // Models are not asked of a backend of the dify door, wherever it stands in the file.
+  const auto is_asked = [](const Target& target) { return target.upstream->dialect != config::Dialect::dify; };
+  const auto first = std::ranges::find_if(targets_, is_asked);
+  if (config_->listen.dify && first != targets_.end()) first_ = static_cast<std::size_t>(first - targets_.begin());
   const auto digest_of = [](const config::Secret& key) {
     return is_digest(key.text) ? key.text : chat::sha256_hex(key.text);
   };
@@ -131,7 +135,7 @@ Destination Snapshot::destination_at(std::string_view target, std::string_view u
       prefix = parts.path.substr(0, name.size() + 1);
     }
   }
-  const Target& addressed = chosen != nullptr ? *chosen : targets_.front();
+  const Target& addressed = chosen != nullptr ? *chosen : targets_[first_];
   const Target* named = upstream.empty() ? nullptr : target_named(upstream);
   const Target& target_used = named != nullptr ? *named : addressed;
   set_target(destination, target_used, parts.path.substr(prefix.size()), &target_used == &addressed);

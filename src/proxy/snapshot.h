@@ -74,6 +74,7 @@ class Snapshot {
 
   std::shared_ptr<const config::Config> config_;
   std::vector<Target> targets_;  // in the order of config().upstreams
+  std::size_t first_ = 0;        // where requests go that name none
   std::map<std::pair<const config::Model*, const config::Route*>, config::Cache> policies_;
   std::vector<std::pair<std::string, const config::Client*>> clients_;  // SHA-256 of the key, in hex
   std::vector<std::pair<std::string, const config::App*>> apps_;        // the same

@@ -31,6 +31,35 @@ TEST_CASE("a connection whose exchange ended cleanly is used again") {
   CHECK(bench.server.accepted() == 1);
 }
 
+TEST_CASE("a call that wants to be alone has a new connection, which nobody uses after it") {
+  ClientBench bench;
+  bench.exchange_once();
+  CallOptions options = with_body("run");
+  options.alone = true;
+  auto alone = bench.start(std::move(options), "POST");
+  CHECK_FALSE(alone->call->reused());
+  bench.settle();
+  CHECK(bench.server.accepted() == 2);
+  CHECK(bench.peer().received().find("\r\nConnection: close\r\n") != std::string::npos);
+  bench.answer(k_ok);
+  CHECK(alone->ends == 1);
+  CHECK(bench.peer().ended());
+  CHECK(bench.client.idle() == 1);  // the first one
+}
+
+TEST_CASE("what was sent alone is never sent again, whatever becomes of it") {
+  ClientBench bench;
+  bench.exchange_once();
+  CallOptions options = with_body("run");
+  options.alone = true;
+  auto alone = bench.start(std::move(options), "POST");
+  bench.settle();
+  bench.peer().close();
+  bench.settle();
+  CHECK(alone->error.code == ErrorCode::upstream_reset);
+  CHECK(bench.server.accepted() == 2);
+}
+
 TEST_CASE("a connection is not used again when the answer leaves a doubt") {
   for (const std::string_view text : {
            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",

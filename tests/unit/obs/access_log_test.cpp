@@ -49,6 +49,18 @@ TEST_CASE("a full record is one line of JSON") {
         "\n");
 }
 
+TEST_CASE("a run at the dify door says whose it was, and when it first said something") {
+  AccessRecord record;
+  record.door = "dify";
+  record.app = "faq";
+  record.kind = "run";
+  record.first_byte = 1ms;
+  record.first_event = 2500us;
+  const std::string line = line_of(record);
+  CHECK(line.find(R"("door":"dify","app":"faq","kind":"run",)") != std::string::npos);
+  CHECK(line.find(R"("first_byte_ms":1.000,"first_event_ms":2.500})") != std::string::npos);
+}
+
 TEST_CASE("all tries are told when there was more than one, and the wait for a turn") {
   AccessRecord record;
   record.attempts = 1;

@@ -372,6 +372,14 @@ TEST_CASE("what the door does not do it says in Dify's words") {
   CHECK(bench.asked.size() == 1);
 }
 
+TEST_CASE("a reload that takes the backends away sends nobody's key elsewhere") {
+  DifyBench bench;
+  bench.door.set_snapshot(snapshot_of("[[upstream]]\nname = \"relay\"\nurl = \"http://new:9000\"\n"));
+  auto client = bench.ask({});
+  CHECK(client->received().starts_with("HTTP/1.1 503 "));
+  CHECK(bench.asked.empty());
+}
+
 TEST_CASE("a draining door refuses what comes, and cuts what is left with an event") {
   DifyBench bench;
   auto client = bench.ask({.stream = true});

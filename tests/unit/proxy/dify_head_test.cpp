@@ -101,6 +101,13 @@ TEST_CASE("where a run is stopped") {
   CHECK(stop_path("/v1/audio-to-text", "t-1").empty());
 }
 
+TEST_CASE("models are not asked of Dify's api, even if it stands first") {
+  const auto snapshot = snapshot_of(k_dify_config + "[[upstream]]\nname = \"relay\"\nurl = \"http://relay/v1\"\n");
+  CHECK(snapshot->destination("/v1/chat/completions").target->upstream->name == "relay");
+  CHECK(snapshot->destination("/new/v1/info").target->upstream->name == "new");
+  CHECK(dify_chain(*snapshot, 1).front().name == "new");
+}
+
 TEST_CASE("users are shared out by weight, each always to the same backend, and nobody moves back as a weight grows") {
   const auto with = [](int percent) {
     return snapshot_of(k_dify_config +
