@@ -9,10 +9,12 @@ namespace {
 using providers::Signal;
 using providers::SignalKind;
 
-// Dify's words for what ails the app or its model provider; any other trouble is the backend's.
+// Dify's words for what ails the app or its model provider; any other trouble is the backend's. Who says that there was an internal
+// error still works: it may be this one app that stumbles.
 bool is_of_app(const Signal& signal) {
-  return signal.code == "completion_request_error" || signal.code == providers::dify::k_workflow_failed ||
-         signal.code.starts_with("provider_") || signal.code.starts_with("model_");
+  return signal.code == "internal_server_error" || signal.code == "completion_request_error" ||
+         signal.code == providers::dify::k_workflow_failed || signal.code.starts_with("provider_") ||
+         signal.code.starts_with("model_");
 }
 
 // In Dify's events `task_id` stands before what an app puts into them, and inside of a string its quotes would be escaped.

@@ -1,9 +1,10 @@
 // DifyWatch: what the answer to a run says of the backend and of the app, read along while it passes untouched.
 //
 // Dify reports a failure as a status, as an event in a stream of status 200, or as a run that has failed. What tells of the backend
-// (no connection, 5xx, nothing said in time, a stream that broke) is evidence for the backend's lane; what tells of the app's model
-// provider (completion_request_error, an `error` event, workflow_finished failed) is for the app's, and only where there is another
-// backend to go to: elsewhere a breaker would hide the reason and help nobody.
+// (no connection, 5xx in other words than Dify's, nothing said in time, a stream that broke) is evidence for the backend's lane.
+// What tells of one app and its model provider (internal_server_error, completion_request_error, an `error` event,
+// workflow_finished failed) is for the app's, and only where there is another backend to go to: elsewhere a breaker would hide the
+// reason and help nobody.
 #pragma once
 
 #include <string>

@@ -197,6 +197,22 @@ TEST_CASE("a model provider's failure is the app's: it goes to the fallback, and
   CHECK(bench.last().host == "new");
 }
 
+TEST_CASE("an app over which Dify stumbles closes no door to others, with a fallback or without") {
+  const bool has_fallback = GENERATE(true, false);
+  DifyBench bench(std::string("[[app]]\nname = \"other\"\nkey = \"app-other\"\n") +
+                  (has_fallback ? "[dify]\nfallback = [\"old\"]\n" : ""));
+  for (int i = 0; i < 6; ++i) {
+    auto client = bench.ask({});
+    CHECK(bench.last().host == (has_fallback && i >= 3 ? "old" : "new"));
+    bench.last().answer(R"({"code":"internal_server_error","message":"m","status":500})", 500);
+    bench.settle();
+    CHECK(client->received().starts_with("HTTP/1.1 500 "));
+  }
+  auto other = bench.ask({.key = "app-other"});
+  CHECK(bench.asked.size() == 7);
+  CHECK(bench.last().host == "new");
+}
+
 TEST_CASE("an error inside a stream, and a run that has failed, count like any other") {
   const auto [end, streamed] = GENERATE(table<std::string, bool>(
       {{dify_event("error", ",\"code\":\"completion_request_error\",\"status\":400,\"message\":\"m\""), true},
