@@ -33,9 +33,9 @@ struct AccessRecord {
   std::uint64_t request_bytes = 0, response_bytes = 0;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   double saved_usd = 0;
-  Duration duration{};    // request head to last byte of the answer
+  Duration duration{};     // request head to last byte of the answer
   Duration first_event{};  // of a run's stream: from the request head to the first event that says something
-  Duration first_byte{};  // request head to first byte of the answer; 0: none was sent
+  Duration first_byte{};   // request head to first byte of the answer; 0: none was sent
 };
 
 // `line` with a newline at its end, appended to `out`. Empty members and zeros are left out.
