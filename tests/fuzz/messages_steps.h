@@ -40,7 +40,7 @@ class MessagesSteps {
     std::string request(k_requests[rng.below(std::size(k_requests))]);
     mutate(request);
     translate(request);
-    dialect().hear_error(static_cast<int>(rng.below(600)), body.text);
+    OR_CHECK(!dialect().hear_error(static_cast<int>(rng.below(600)), body.text).message.empty());
     return stored;
   }
 
