@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/error.h"
 #include "providers/anthropic/object.h"
 #include "providers/json_doc.h"
 
@@ -64,6 +65,7 @@ ErrorSaid hear_error(int status, std::string_view body) {
     said.message = text_in(error, "message");
   }
   if (said.message.empty()) said.message = text_in(doc.root(), "message");  // gateways: AWS, and others
+  if (said.message.empty()) said.message = traits(ErrorCode::upstream_status).message;
   if (status == 0) {
     const auto known = std::ranges::find(k_types, said.type, &Row::type);
     if (known != k_types.end()) said.status = said.type == "overloaded_error" ? 529 : known->status;

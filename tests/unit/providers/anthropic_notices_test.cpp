@@ -73,7 +73,7 @@ TEST_CASE("an error of Anthropic's is understood from its body") {
   CHECK(dialect().hear_error(403, R"({"message":"by a gateway"})").message == "by a gateway");
   for (const std::string_view body : {"", "<html>", "[]", "{}", R"({"error":[]})", R"({"error":{"message":1}})"}) {
     INFO(body);
-    CHECK(dialect().hear_error(500, body).message.empty());
+    CHECK(dialect().hear_error(500, body).message == traits(ErrorCode::upstream_status).message);  // never nothing
     CHECK(dialect().hear_error(500, body).status == 500);
   }
   // Said and heard again.
