@@ -372,6 +372,8 @@ def test_what_cannot_be_carried_goes_nowhere_else(rig, client, target, members, 
     assert answer.headers["x-should-retry"] == "false"
     assert two.tried(answer.headers) == [(two.first, "status_529"), (two.second, f"unfit_{reason}")] and two.backup.calls() == 0
     assert two.proxy.metric("outrigger_unfit_total", reason=reason) == unfit + 1
+    targets = requests.get(two.proxy.admin + "/api/status", timeout=10).json()["targets"]
+    assert any(target["name"] == two.second and target["unfit"].get(reason, 0) > 0 for target in targets)
 
 
 def without_id(body):
