@@ -23,7 +23,9 @@ std::string_view name(Kind kind) {
 }
 
 bool Call::storable() const {
-  if (!whole || status != 200 || !told.readable || told.error || told.broken_event || no_store) return false;
+  // A stream that has told its reason is whole, whatever becomes of the connection after it.
+  const bool is_whole = whole || (stream && !told.finish_reason.empty());
+  if (!is_whole || status != 200 || !told.readable || told.error || told.broken_event || no_store) return false;
   if (kind == Kind::embeddings) return true;
   const bool finished = told.finish_reason == "stop" || told.finish_reason == "tool_calls";
   return finished && told.refusal.empty() && !(told.text.empty() && told.calls.empty());
