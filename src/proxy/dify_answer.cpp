@@ -21,65 +21,31 @@ void add_retry_after(http::Headers& headers, Duration wait) {
 
 }  // namespace
 
-bool DifyFlow::is_stream() const {
-  const auto type = head_.headers.get("content-type");
-  return type && type->starts_with("text/event-stream");
-}
-
-void DifyFlow::on_call_head(http::ResponseHead head) {
-  head_ = std::move(head);
-  // A key that Dify does not know may be anybody's invention: no series of its own.
-  if (head_.status == 401 && app_ == nullptr && !label_.empty()) label_ = "unknown";
-  const bool is_watched_stream = head_.status == 200 && is_stream();
-  is_held_ = watch_ && !is_watched_stream && head_.content_length.value_or(0) <= k_hold_max;
-  if (is_held_) return;
-  if (watch_ && !is_watched_stream) watch_->note_answer(providers::Signal{});
-  begin_relay();
-}
-
-void DifyFlow::on_call_body(const Bytes& data) {
-  if (is_held_) {
-    held_.append(data.view());
-    if (held_.size() <= k_hold_max) return;
-    is_held_ = false;
-    watch_->note_answer(providers::Signal{});
-    begin_relay();
-    return write(Bytes::copy(std::exchange(held_, {})));
-  }
-  if (watch_ && is_stream()) {
-    watch_->on_stream(data.view());
-    note_first_event();
-  }
-  write(data);
-}
-
-void DifyFlow::note_first_event() {
-  if (first_event_ != MonoTime{} || !watch_->has_spoken()) return;
-  first_event_ = watch_->spoke_at();
-  call_->note_event();
-}
-
-void DifyFlow::begin_relay() {
+void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
   state_ = State::answering;
-  status_ = head_.status;
-  // Nothing is sent again from here on, and a stream may be a long and quiet one.
-  body_ = {};
+  status_ = head.status;
+  // A key that Dify does not know may be anybody's invention: no series of its own.
+  if (status_ == 401 && caller_.app == nullptr && !caller_.label.empty()) caller_.label = "unknown";
+  // A stream may be a long and quiet one.
   run_.canonical = {};
   run_.query = {};
   first_byte_ = door_.world().loop.now();
+  if (whole) {
+    sent_bytes_ = whole->size();
+    exchange_.respond_whole(answer_head(std::move(head)), *whole);
+    return finish(outcome_of_answer());
+  }
   http::BodyLength length = http::BodyLength::streamed();
   // A stream of a run keeps no announced length: an error event of ours may have to follow.
-  if (head_.content_length && !head_.chunked && !(watch_ && is_stream())) {
-    length = http::BodyLength::known(*head_.content_length);
-  }
-  exchange_.respond(answer_head(), length);
+  if (head.content_length && !head.chunked && !pursuit_->is_stream()) length = http::BodyLength::known(*head.content_length);
+  exchange_.respond(answer_head(std::move(head)), length);
 }
 
-http::ResponseHead DifyFlow::answer_head() const {
+http::ResponseHead DifyFlow::answer_head(http::ResponseHead from) const {
   http::ResponseHead head;
-  head.status = head_.status;
-  head.reason = head_.reason;
-  head.headers = head_.headers;
+  head.status = from.status;
+  head.reason = std::move(from.reason);
+  head.headers = std::move(from.headers);
   http::remove_hop_by_hop(head.headers);
   head.headers.remove_if(
       [](std::string_view name) { return is_own(name) || http::equal_ignoring_case(name, "content-length"); });
@@ -87,19 +53,21 @@ http::ResponseHead DifyFlow::answer_head() const {
   return head;
 }
 
+void DifyFlow::on_answer_body(const Bytes& data) { write(data); }
+
 void DifyFlow::write(const Bytes& data) {
   sent_bytes_ += data.size();
   exchange_.write(data);
   if (exchange_.unsent() <= k_unsent_max || waiting_for_drain_) return;
   waiting_for_drain_ = true;
-  if (call_ != nullptr) call_->read_body(false);
+  if (pursuit_ != nullptr) pursuit_->read_body(false);
   watch_client();
 }
 
 void DifyFlow::on_drained() {
   if (!std::exchange(waiting_for_drain_, false)) return;
   send_timer_.cancel();
-  if (call_ != nullptr) call_->read_body(true);
+  if (pursuit_ != nullptr) pursuit_->read_body(true);
 }
 
 // A client that takes something, however little, is alive.
@@ -111,42 +79,17 @@ void DifyFlow::watch_client() {
   });
 }
 
-void DifyFlow::on_call_end() {
-  call_.reset();
-  if (is_held_) return end_held();
-  door_.metrics().count_attempt(served_by_, head_.status < 400 ? "ok" : "status_" + std::to_string(head_.status));
+void DifyFlow::on_answer_end() {
   exchange_.finish();
   finish(outcome_of_answer());
 }
 
-// An answer that is no stream, whole: what does it say, and is it the last word?
-void DifyFlow::end_held() {
-  const auto header = [this](std::string_view name) { return head_.headers.get(name); };
-  const providers::Signal signal = providers::dify::read_answer(head_.status, header, held_, door_.world().loop.wall_now());
-  said_ = signal.kind;
-  const std::string outcome = head_.status < 400 ? (said_ == providers::SignalKind::ok ? "ok" : signal.code)
-                                                 : "status_" + std::to_string(head_.status);
-  door_.metrics().count_attempt(served_by_, outcome);
-  if (said_ == providers::SignalKind::rate && reads_whole_) {
-    // Dify's word for "not begun". The client need not hear it as long as there is time.
-    watch_.reset();
-    held_.clear();
-    is_held_ = false;
-    state_ = State::waiting;
-    return admission_->note_too_many(step_, signal.retry_after);
-  }
-  watch_->note_answer(signal);
-  watch_->let_go();
-  state_ = State::answering;
-  status_ = head_.status;
-  first_byte_ = door_.world().loop.now();
-  sent_bytes_ = held_.size();
-  exchange_.respond_whole(answer_head(), Bytes::copy(held_));
-  finish(outcome_of_answer());
-}
+void DifyFlow::on_answer_cut(ErrorCode code) { fail_answer(code); }
+
+void DifyFlow::on_no_answer(ErrorCode code, std::optional<Duration> retry_after) { answer_error(code, retry_after); }
 
 Outcome DifyFlow::outcome_of_answer() const {
-  if (said_ == providers::SignalKind::health || (watch_ && watch_->has_failed())) return Outcome::upstream_error;
+  if (pursuit_ != nullptr && pursuit_->has_failed()) return Outcome::upstream_error;
   if (status_ < 400) return Outcome::ok;
   return status_ < 500 ? Outcome::client_error : Outcome::upstream_error;
 }
@@ -178,8 +121,7 @@ void DifyFlow::answer_error(ErrorCode code, std::optional<Duration> retry_after)
 void DifyFlow::fail_answer(ErrorCode code) {
   failed_ = true;
   error_ = code;
-  door_.metrics().count_attempt(served_by_, traits(code).name);
-  if (watch_ && is_stream() && head_.status == 200 && watch_->at_boundary()) {
+  if (pursuit_ != nullptr && pursuit_->at_boundary()) {
     const std::string event = providers::dify::error_event(providers::dify::notice(code));
     sent_bytes_ += event.size();
     exchange_.write(Bytes::copy(event));
@@ -198,27 +140,17 @@ void DifyFlow::abandon(ErrorCode why) {
 
 void DifyFlow::on_client_gone() {
   if (state_ == State::finished) return;
-  stop_run();
+  if (pursuit_ != nullptr) pursuit_->stop_run();
   failed_ = true;
   error_ = ErrorCode::client_gone;
   finish(Outcome::client_gone);
 }
 
-// Dify goes on with a run whose client has left, unless it is told. Only for the one whose run it is, and only if there is one.
-void DifyFlow::stop_run() {
-  const bool is_run = call_kind_.kind == providers::dify::CallKind::run && call_kind_.as_written;
-  if (!snapshot_->config().dify.stop_on_leave || !is_run || digest_.empty() || !watch_ || call_ == nullptr) return;
-  if (watch_->has_ended() || run_.user.empty()) return;
-  std::string path = stop_path(http::split_target(exchange_.request().target).path, watch_->task());
-  if (path.empty()) return;
-  door_.stops().stop(*chain_[step_].destination.target, std::move(sent_head_), std::move(path), run_.user);
-}
-
 void DifyFlow::add_own_headers(http::Headers& headers) const {
   const bool is_run = call_kind_.asks_model;
   headers.add("x-outrigger-cache", is_run ? "bypass; reason=cache_off" : "bypass; reason=endpoint");
-  if (!served_by_.empty()) headers.add("x-outrigger-served-by", served_by_);
-  headers.add("x-outrigger-attempts", std::to_string(attempts_));
+  if (pursuit_ != nullptr && !pursuit_->served_by().empty()) headers.add("x-outrigger-served-by", pursuit_->served_by());
+  headers.add("x-outrigger-attempts", std::to_string(pursuit_ != nullptr ? pursuit_->attempts() : 0));
   headers.add("x-outrigger-request-id", request_id_);
 }
 
@@ -226,14 +158,16 @@ void DifyFlow::finish(Outcome outcome) {
   if (state_ == State::finished) return;
   state_ = State::finished;
   send_timer_.cancel();
-  call_.reset();
-  if (watch_) watch_->let_go();
   door_.remove(*this);
   // Refused in the middle of its body by the server side: on_refused() booked it.
-  if (outcome == Outcome::client_gone && status_ == 0 && exchange_.responded()) return;
-  door_.metrics().count_dify(label_, outcome);
-  if (admission_ && !label_.empty()) door_.metrics().observe_dify_wait(label_, admission_->waited());
-  if (door_.logs_access()) log_access(outcome);
+  if (outcome != Outcome::client_gone || status_ != 0 || !exchange_.responded()) {
+    door_.metrics().count_dify(caller_.label, outcome);
+    if (is_paced() && pursuit_ != nullptr && !caller_.label.empty()) {
+      door_.metrics().observe_dify_wait(caller_.label, pursuit_->waited());
+    }
+    if (door_.logs_access()) log_access(outcome);
+  }
+  pursuit_.reset();
 }
 
 void DifyFlow::log_access(Outcome outcome) {
@@ -242,26 +176,28 @@ void DifyFlow::log_access(Outcome outcome) {
   record.time = door_.world().loop.wall_now();
   record.request_id = request_id_;
   record.door = "dify";
-  record.app = label_;
+  record.app = caller_.label;
   record.kind = providers::dify::name(call_kind_.kind);
   const std::string peer = exchange_.peer();
   record.peer = peer;
   record.method = request.method;
   record.path = http::split_target(request.target).path;
-  record.upstream = served_by_;
-  record.served_by = served_by_;
+  if (pursuit_ != nullptr) {
+    record.upstream = pursuit_->served_by();
+    record.served_by = pursuit_->served_by();
+    record.attempts = pursuit_->attempts();
+    record.queued = pursuit_->waited();
+    if (pursuit_->first_event() != MonoTime{}) record.first_event = pursuit_->first_event() - started_;
+  }
   record.cache = name(CacheResult::bypass);
   if (failed_) record.error = traits(error_).name;
   constexpr int k_client_closed_request = 499;  // nginx's word for it
   record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;
-  record.attempts = attempts_;
-  if (admission_) record.queued = admission_->waited();
   record.stream = run_.streaming;
   record.request_bytes = request_bytes_;
   record.response_bytes = sent_bytes_;
   record.duration = door_.world().loop.now() - started_;
   if (first_byte_ != MonoTime{}) record.first_byte = first_byte_ - started_;
-  if (first_event_ != MonoTime{}) record.first_event = first_event_ - started_;
   door_.log_access(record);
 }
 
