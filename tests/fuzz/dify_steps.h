@@ -99,14 +99,14 @@ inline bool answer_step(Rng& rng, const Exchange& exchange) {
     again.feed(copy.view());
     OR_CHECK(again.finish().has_value());
   }
-  std::string contents(*unseal("ORD\x01", answer->encoded.view()));
+  std::string contents(*unseal("ORD\x02", answer->encoded.view()));
   for (std::uint64_t left = 1 + rng.below(4); left > 0 && !contents.empty(); --left) {
     const std::size_t at = rng.below(contents.size());
     if (rng.chance(0.2)) contents.resize(at + 1);
     contents[at] = static_cast<char>(rng.below(rng.chance(0.5) ? 256 : 9));
   }
   for (const bool stream : {false, true}) {
-    if (const auto out = dify::render_run(exchange.kind, seal("ORD\x01", contents).view(), stream)) {
+    if (const auto out = dify::render_run(exchange.kind, seal("ORD\x02", contents).view(), stream)) {
       static_cast<void>(personalise(*out, fresh(rng)));
     }
   }

@@ -253,16 +253,21 @@ std::expected<Answer, chat::NoStoreReason> RunReader::finish_blocking() {
   return conclude();
 }
 
+std::uint64_t RunReader::micro_usd() const {
+  if (!spent_ || spent_->currency != "USD") return 0;
+  constexpr double k_most = 1e12;
+  return static_cast<std::uint64_t>(std::min(spent_->price * 1e6 + 0.5, k_most));
+}
+
 std::expected<Answer, chat::NoStoreReason> RunReader::conclude() {
-  if (const auto reason = refusal()) {
-    kept_.clear();
-    return std::unexpected(*reason);
-  }
+  if (const auto reason = refusal()) return std::unexpected(*reason);
   Answer answer;
   answer.usage = usage();
   answer.estimated_completion_tokens = answer_tokens_;
   if (keep_) {
-    answer.encoded = encode({.kind = kind_, .streamed = streamed_, .shared = shared_, .body = body_frame_}, kept_.text());
+    answer.encoded =
+        encode({.kind = kind_, .streamed = streamed_, .micro_usd = micro_usd(), .shared = shared_, .body = body_frame_},
+               kept_.text());
   }
   return answer;
 }

@@ -43,7 +43,7 @@ class RunReader final : public AnswerReader {
   static constexpr std::size_t k_kept_max = std::size_t{16} << 20;  // a longer answer is watched, and not kept
   static constexpr std::size_t k_events_max = std::size_t{1} << 20;
 
-  // `keep`: is it to be stored? Otherwise nothing is held but a line, and Answer::encoded stays empty.
+  // `keep`: is it to be stored, or told to others? Otherwise nothing is held but a line, and Answer::encoded stays empty.
   RunReader(RunKind kind, bool streamed, bool keep) : kind_(kind), streamed_(streamed), keep_(keep) {}
 
   void feed(std::string_view data) override;
@@ -64,6 +64,12 @@ class RunReader final : public AnswerReader {
   [[nodiscard]] bool ended_well() const;
   [[nodiscard]] const std::optional<Spent>& spent() const { return spent_; }
 
+  // For RunTeller: the events kept so far, and what they share.
+  [[nodiscard]] std::string_view kept() const { return kept_.text(); }
+  [[nodiscard]] std::string_view shared() const { return shared_; }
+  // Everything that has come is in kept().
+  [[nodiscard]] bool keeps_all() const { return keep_ && understood_ && !too_large_; }
+
  private:
   EventKind take(const SseEvent& event);
   EventKind take_known(yyjson_val* root, std::string_view type);
@@ -78,6 +84,7 @@ class RunReader final : public AnswerReader {
   void keep_as_stream(yyjson_val* root, std::string_view answer);
   void add(std::string_view frame, std::string_view piece = {});
   [[nodiscard]] std::optional<chat::NoStoreReason> refusal() const;
+  [[nodiscard]] std::uint64_t micro_usd() const;
   std::expected<Answer, chat::NoStoreReason> conclude();
   std::expected<Answer, chat::NoStoreReason> finish_blocking();
   void too_large();
@@ -117,6 +124,7 @@ struct RunPlace {
 struct RenderedRun {
   Bytes text;
   std::vector<RunPlace> places;  // in order
+  double usd = 0;                // what the run has cost; 0: nothing is known
 };
 
 // The stored answer as a whole body: `stream` SSE in the original pieces, or natural ones if the answer was blocking, without
@@ -133,5 +141,16 @@ struct Fresh {
   std::int64_t now = 0;        // seconds since 1970
 };
 Bytes personalise(const RenderedRun& rendered, const Fresh& fresh);
+
+// Tells a run to somebody else while it is still being read, event by event, a failure told inside it, too.
+class RunTeller {
+ public:
+  // What `reader`, a keeping one of a stream and the same each time, has kept since the last call, as render_run() would write it;
+  // empty: nothing new.
+  Bytes next(const RunReader& reader, const Fresh& fresh);
+
+ private:
+  EventCursor cursor_;
+};
 
 }  // namespace outrigger::providers::dify

@@ -28,7 +28,7 @@ void RunReader::add(std::string_view frame, std::string_view piece) {
 }
 
 void RunReader::keep(yyjson_val* root, std::string_view type) {
-  if (!keep_ || too_large_ || error_ || !understood_) return;
+  if (!keeps_all()) return;
   const bool has_piece = type == "message" || type == "agent_message" || type == "text_chunk";
   const bool ends = kind_ == RunKind::workflow ? type == "workflow_finished" : type == "message_end";
   bool shares = false;

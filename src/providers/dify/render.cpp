@@ -20,7 +20,11 @@ constexpr std::int64_t k_time_max = 9'999'999'999;
 // Puts what is known into the place of marks, and notes the others.
 class Filler {
  public:
-  void append(std::string_view text) { text_ += text; }
+  void event(const StoredEvent& event, std::string_view shared) {
+    text_ += "data: ";
+    fill(event.frame, event.piece, shared);
+    text_ += "\n\n";
+  }
 
   // `shared` holds no marks for pieces or for itself; if it does all the same, they are left out.
   void fill(std::string_view text, std::string_view piece, std::string_view shared) {
@@ -96,9 +100,7 @@ std::optional<RenderedRun> render_run(RunKind kind, std::string_view encoded, bo
   std::string answer = "\"";
   while (stored->next(event)) {
     if (stream) {
-      filler.append("data: ");
-      filler.fill(event.frame, event.piece, stored->head().shared);
-      filler.append("\n\n");
+      filler.event(event, stored->head().shared);
     } else if (!event.piece.empty()) {
       answer += event.piece.substr(1, event.piece.size() - 2);
     }
@@ -106,7 +108,16 @@ std::optional<RenderedRun> render_run(RunKind kind, std::string_view encoded, bo
   if (stored->broken()) return std::nullopt;
   answer += '"';
   if (!stream) filler.fill(stored->head().body, answer, stored->head().shared);
-  return std::move(filler).rendered();
+  RenderedRun rendered = std::move(filler).rendered();
+  rendered.usd = static_cast<double>(stored->head().micro_usd) / 1e6;
+  return rendered;
+}
+
+Bytes RunTeller::next(const RunReader& reader, const Fresh& fresh) {
+  Filler filler;
+  StoredEvent event;
+  while (cursor_.next(reader.kept(), event)) filler.event(event, reader.shared());
+  return personalise(std::move(filler).rendered(), fresh);
 }
 
 Uuid uuid_of(std::uint64_t high, std::uint64_t low) {

@@ -268,19 +268,47 @@ TEST_CASE("dify answers: an answer beyond all limits is watched to its end") {
   CHECK(verdict_of(blocking.finish()) == "too_large");
 }
 
+TEST_CASE("dify answers: what is told live is what would be replayed") {
+  for (const Golden& golden : goldens()) {
+    INFO(golden.name);
+    if (!golden.name.ends_with(".sse")) continue;
+    RunReader reader(golden.kind, true, true);
+    dify::RunTeller teller;
+    std::string live;
+    constexpr std::size_t k_step = 7;
+    for (std::size_t at = 0; at < golden.body.size(); at += k_step) {
+      reader.feed(std::string_view(golden.body).substr(at, k_step));
+      live += teller.next(reader, fresh()).view();
+    }
+    const auto answer = reader.finish();
+    live += teller.next(reader, fresh()).view();
+    CHECK(live.find(k_task) == std::string::npos);
+    CHECK(live.find(k_message) == std::string::npos);
+    CHECK(live.find("anna") == std::string::npos);
+    if (answer) CHECK(live == told(golden, true));
+    if (reader.saw_error() && reader.keeps_all()) CHECK((live.contains("failed") || live.contains("error")));
+  }
+}
+
+TEST_CASE("dify answers: what a run has cost is known as long as it is kept") {
+  const auto out = render_run(RunKind::chat, stored(dify_test::golden("chat.sse")).encoded.view(), false);
+  REQUIRE(out);
+  CHECK(out->usd == 0.001303);
+}
+
 TEST_CASE("dify answers: what is no stored run renders nothing") {
   const Bytes good = stored(golden("chat.sse")).encoded;
   CHECK_FALSE(render_run(RunKind::workflow, good.view(), true));
   CHECK_FALSE(render_run(RunKind::completion, good.view(), false));
   const std::string text(good.view());
   for (std::size_t size = 0; size < text.size(); ++size) CHECK_FALSE(render_run(RunKind::chat, text.substr(0, size), true));
-  const std::string contents(*unseal("ORD\x01", good.view()));
+  const std::string contents(*unseal("ORD\x02", good.view()));
   std::size_t rendered = 0;
   for (std::size_t at = 0; at < contents.size(); ++at) {
     std::string damaged = contents;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
     for (const bool stream : {false, true}) {
-      if (const auto out = render_run(RunKind::chat, seal("ORD\x01", damaged).view(), stream)) {
+      if (const auto out = render_run(RunKind::chat, seal("ORD\x02", damaged).view(), stream)) {
         ++rendered;
         CHECK(personalise(*out, fresh()).size() > 0);
       }
