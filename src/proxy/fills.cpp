@@ -1,15 +1,8 @@
 #include "proxy/fills.h"
 
-#include <cstring>
+#include <vector>
 
 namespace outrigger::proxy {
-
-// Keys are HMACs: any eight bytes of one are as good as a hash.
-std::size_t Fills::KeyHash::operator()(const chat::Key& key) const {
-  std::size_t hash = 0;
-  std::memcpy(&hash, key.data(), sizeof hash);
-  return hash;
-}
 
 Fills::Fills(io::World world, cache::Store& store, http::Client& client, Lanes& lanes, Metrics& metrics)
     : store_(store), calling_{world, client, lanes, metrics} {}
@@ -19,11 +12,6 @@ Fills::~Fills() = default;
 Fill* Fills::joinable(const chat::Key& key) {
   const auto found = joinable_.find(key);
   return found != joinable_.end() ? found->second : nullptr;
-}
-
-bool Fills::known_unstorable(const chat::Key& key) const {
-  const auto found = unstorable_.find(key);
-  return found != unstorable_.end() && calling_.world.loop.now() < found->second;
 }
 
 Fill& Fills::start(FillOrder order, bool shared) {
@@ -61,15 +49,6 @@ void Fills::retire(Fill& fill) {
   fill.let_go();
   calling_.world.loop.retire(std::move(found->second));
   all_.erase(found);
-}
-
-void Fills::remember_unstorable(const chat::Key& key) {
-  const MonoTime now = calling_.world.loop.now();
-  if (unstorable_.size() >= k_unstorable_max) {
-    std::erase_if(unstorable_, [now](const auto& known) { return known.second <= now; });
-    if (unstorable_.size() >= k_unstorable_max) unstorable_.clear();
-  }
-  unstorable_[key] = now + k_remember_unstorable;
 }
 
 }  // namespace outrigger::proxy

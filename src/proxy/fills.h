@@ -1,23 +1,17 @@
 // Fills: all answers being fetched, and which of them a new request may join.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "proxy/fill.h"
 #include "proxy/metrics.h"
+#include "proxy/unstorable.h"
 
 namespace outrigger::proxy {
 
 class Fills {
  public:
-  // Keys whose answer turned out not to be storable are remembered for so long: their requests go upstream side by side
-  // instead of waiting behind each other for nothing (Varnish calls it hit-for-miss).
-  static constexpr Duration k_remember_unstorable = 60s;
-  static constexpr std::size_t k_unstorable_max = 4096;
-
   Fills(io::World world, cache::Store& store, http::Client& client, Lanes& lanes, Metrics& metrics);
   ~Fills();
   Fills(const Fills&) = delete;
@@ -25,7 +19,9 @@ class Fills {
 
   // The Fill for this key that is under way and may be joined; null: none.
   [[nodiscard]] Fill* joinable(const chat::Key& key);
-  [[nodiscard]] bool known_unstorable(const chat::Key& key) const;
+  [[nodiscard]] bool known_unstorable(const chat::Key& key) const {
+    return unstorable_.has(key, calling_.world.loop.now());
+  }
   // Begins a Fill. `shared`: later requests with the same key may join it (order.storing must be set).
   // The caller attaches itself at once: a Fill without readers is cancelled.
   Fill& start(FillOrder order, bool shared);
@@ -42,19 +38,16 @@ class Fills {
   friend class Fill;
   // 64 MiB: 1,000 live answers of 64 KiB, far above what chat answers need.
   static constexpr std::size_t k_recording_budget = 64u << 20;
-  struct KeyHash {
-    std::size_t operator()(const chat::Key& key) const;
-  };
 
   void close(Fill& fill);   // no more joining
   void retire(Fill& fill);  // nobody reads it any more
-  void remember_unstorable(const chat::Key& key);
+  void remember_unstorable(const chat::Key& key) { unstorable_.note(key, calling_.world.loop.now()); }
 
   cache::Store& store_;
   CallContext calling_;
   std::unordered_map<Fill*, std::unique_ptr<Fill>> all_;
   std::unordered_map<chat::Key, Fill*, KeyHash> joinable_;
-  std::unordered_map<chat::Key, MonoTime, KeyHash> unstorable_;
+  Unstorable unstorable_;
 };
 
 }  // namespace outrigger::proxy

@@ -282,7 +282,7 @@ TEST_CASE("requests whose answers cannot be stored do not wait behind each other
   CHECK(b.asked.size() == 3);
   b.asked[1].answer(refused);
   b.asked[2].answer(refused);
-  b.world.loop.run_for(Fills::k_remember_unstorable);
+  b.world.loop.run_for(Unstorable::k_remember);
   const auto fourth = b.ask({});
   const auto fifth = b.ask({});
   CHECK(b.asked.size() == 4);
