@@ -7,14 +7,20 @@ namespace {
 
 constexpr std::string_view k_byte_order_mark = "\xef\xbb\xbf";
 
+// Between events a stream may be quiet for an hour, and there are many.
+void forget(std::string& text) {
+  text.clear();
+  if (text.capacity() > SseSplitter::k_kept_max) text.shrink_to_fit();
+}
+
 }  // namespace
 
 std::optional<SseEvent> SseSplitter::next(std::string_view& bytes) {
   if (handed_out_) {
     handed_out_ = open_ = has_data_ = false;
     comment_only_ = true;
-    name_.clear();
-    data_.clear();
+    forget(name_);
+    forget(data_);
   }
   while (!bytes.empty() && !overflowed_) {
     const std::size_t line_end = bytes.find('\n');
@@ -38,7 +44,7 @@ std::optional<SseEvent> SseSplitter::next(std::string_view& bytes) {
     if (std::exchange(at_start_, false) && line.starts_with(k_byte_order_mark)) line.remove_prefix(k_byte_order_mark.size());
     const bool blank = line.empty();
     if (!blank) take_line(line);
-    line_.clear();
+    forget(line_);
     if (blank && open_) return hand_out();
   }
   bytes = {};

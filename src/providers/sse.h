@@ -38,6 +38,7 @@ class Opening {
 class SseSplitter {
  public:
   static constexpr std::size_t k_event_size_max = std::size_t{8} << 20;
+  static constexpr std::size_t k_kept_max = 4096;  // of the room that an event has taken, in each of three buffers
 
   // Takes from the front of `bytes` what belongs to the next event. Nothing: all of `bytes` was taken and no event is
   // complete. The views are good until the next call.
@@ -46,6 +47,8 @@ class SseSplitter {
   std::optional<SseEvent> rest();
 
   [[nodiscard]] bool overflowed() const { return overflowed_; }
+  // Do the bytes taken so far end where an event may begin?
+  [[nodiscard]] bool at_boundary() const { return !overflowed_ && line_.empty() && (!open_ || handed_out_); }
 
  private:
   void take_line(std::string_view line);

@@ -81,7 +81,8 @@ void DifyPursuit::on_refused(const Refusal& refusal) {
 }
 
 void DifyPursuit::on_admitted(std::size_t step, DifyPermits permits) {
-  watch_.emplace(door_.world(), door_.metrics(), order_.chain[step].name, order_.chain.size() > 1, std::move(permits));
+  const DifyWatch::Subject subject{order_.chain[step].name, order_.chain.size() > 1, order_.kind.run, order_.keep};
+  watch_.emplace(door_.world(), door_.metrics(), subject, std::move(permits));
   send(step);
 }
 
@@ -207,6 +208,7 @@ void DifyPursuit::on_call_end() {
   call_.reset();
   if (is_held_) return end_held();
   door_.metrics().count_attempt(served_by_, status_ < 400 ? "ok" : "status_" + std::to_string(status_));
+  if (is_stream_) verdict_ = watch_->finish();
   if (watch_) watch_->let_go();
   handler_.on_answer_end();
 }
@@ -226,7 +228,8 @@ void DifyPursuit::end_held() {
     is_held_ = false;
     return admission_->note_too_many(step_, signal.retry_after);
   }
-  watch_->note_answer(signal);
+  watch_->note_answer(signal, status_ == 200 ? std::string_view(held_) : std::string_view());
+  if (status_ == 200) verdict_ = watch_->finish();
   watch_->let_go();
   has_begun_ = true;
   handler_.on_answer(std::move(head_), Bytes::copy(held_));
@@ -237,8 +240,9 @@ bool DifyPursuit::has_failed() const { return said_ == providers::SignalKind::he
 void DifyPursuit::stop_run() {
   const bool is_run = order_.kind.kind == dify::CallKind::run && order_.kind.as_written;
   if (!order_.snapshot->config().dify.stop_on_leave || !is_run || order_.caller.digest.empty()) return;
-  if (!watch_ || call_ == nullptr || watch_->has_ended() || order_.caller.user.empty()) return;
-  std::string path = stop_path(http::split_target(order_.head.target).path, watch_->task());
+  const dify::RunReader* answer = watch_ ? watch_->reader() : nullptr;
+  if (answer == nullptr || call_ == nullptr || answer->is_over() || order_.caller.user.empty()) return;
+  std::string path = stop_path(http::split_target(order_.head.target).path, answer->ids().task);
   if (path.empty()) return;
   door_.stops().stop(*order_.chain[step_].destination.target, std::move(sent_head_), std::move(path), order_.caller.user);
 }

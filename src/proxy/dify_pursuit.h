@@ -56,6 +56,7 @@ struct DifyPursuitOrder {
   providers::dify::Call kind;
   providers::dify::QueueClass queue = providers::dify::QueueClass::never;
   bool streaming = false;  // of a run
+  bool keep = false;       // its answer is to be stored, or told to others
   DifyCaller caller;
   http::RequestHead head;  // as the client sent it
   std::string peer;
@@ -95,6 +96,11 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   [[nodiscard]] bool is_stream() const { return is_stream_; }
   // An event of ours may follow what has been passed on of a run's stream.
   [[nodiscard]] bool at_boundary() const { return is_stream_ && watch_ && watch_->at_boundary(); }
+  // What has been read of a run's answer; null: nothing yet.
+  [[nodiscard]] providers::dify::RunReader* reader() { return watch_ ? watch_->reader() : nullptr; }
+  [[nodiscard]] const providers::dify::RunReader* reader() const { return watch_ ? watch_->reader() : nullptr; }
+  // When all of a run's 200 has come: fit for storing, or why not.
+  [[nodiscard]] std::optional<std::expected<providers::Answer, chat::NoStoreReason>>& verdict() { return verdict_; }
   // Dify has told of a failure: its own, or its model provider's.
   [[nodiscard]] bool has_failed() const;
   [[nodiscard]] const DifyPursuitOrder& order() const { return order_; }
@@ -135,6 +141,7 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   bool body_sent_ = false;  // a part of a streamed request body has gone
   providers::SignalKind said_ = providers::SignalKind::ok;
   MonoTime first_event_{};
+  std::optional<std::expected<providers::Answer, chat::NoStoreReason>> verdict_;
 };
 
 }  // namespace outrigger::proxy

@@ -1,11 +1,25 @@
 #include "proxy/dify_stops.h"
 
+#include <algorithm>
+
 #include "providers/json_text.h"
 
 namespace outrigger::proxy {
+namespace {
+
+// A UUID. Anything else has no place in a path that we make.
+bool is_task(std::string_view task) {
+  constexpr std::size_t k_max = 64;
+  const auto is_plain = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+  };
+  return !task.empty() && task.size() <= k_max && std::ranges::all_of(task, is_plain);
+}
+
+}  // namespace
 
 std::string stop_path(std::string_view path, std::string_view task) {
-  if (task.empty()) return {};
+  if (!is_task(task)) return {};
   const std::string tail = std::string(task) + "/stop";
   if (path.ends_with("/chat-messages") || path.ends_with("/completion-messages")) return std::string(path) + "/" + tail;
   constexpr std::string_view k_workflows = "/workflows/";

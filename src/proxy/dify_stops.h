@@ -13,7 +13,8 @@
 
 namespace outrigger::proxy {
 
-// The path of the stop call for a run at `path` ("/v1/chat-messages" → "/v1/chat-messages/<task>/stop"); empty: there is none.
+// The path of the stop call for a run at `path` ("/v1/chat-messages" → "/v1/chat-messages/<task>/stop"); empty: there is none, or
+// `task` is none of Dify's. It comes from the backend's stream.
 std::string stop_path(std::string_view path, std::string_view task);
 
 class DifyStops {

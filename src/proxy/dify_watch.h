@@ -5,14 +5,17 @@
 // What tells of one app and its model provider (internal_server_error, completion_request_error, an `error` event,
 // workflow_finished failed) is for the app's, and only where there is another backend to go to: elsewhere a breaker would hide the
 // reason and help nobody.
+//
+// What the answer says is read by one RunReader (providers/dify/answer.h), which keeps it, too, if it is to be stored.
 #pragma once
 
+#include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "http/message.h"
-#include "http/sse.h"
 #include "io/world.h"
+#include "providers/dify/answer.h"
 #include "providers/dify/signals.h"
 #include "proxy/dify_admission.h"
 #include "proxy/metrics.h"
@@ -21,55 +24,55 @@ namespace outrigger::proxy {
 
 class DifyWatch {
  public:
-  // Longer events are passed on and not looked at.
-  static constexpr std::size_t k_event_max = 64 * 1024;
-
-  // `backend` and `metrics` must outlive it.
-  DifyWatch(io::World world, Metrics& metrics, std::string_view backend, bool has_elsewhere, DifyPermits permits);
+  // What is asked of whom.
+  struct Subject {
+    std::string_view backend;    // must outlive the watch
+    bool has_elsewhere = false;  // there is another backend
+    providers::dify::RunKind kind = providers::dify::RunKind::none;
+    bool keep = false;  // the answer is to be stored
+  };
+  // `metrics` must outlive it.
+  DifyWatch(io::World world, Metrics& metrics, Subject subject, DifyPermits permits);
 
   // Nothing was sent.
   void note_unreachable(ErrorCode why);
-  // Of an answer that is no stream: `signal` is what its head and body (or the beginning of it) say.
-  void note_answer(const providers::Signal& signal);
+  // Of an answer that is no stream: `signal` is what its head and body (or the beginning of it) say. `body`: of a 200, all of it, if
+  // it is known.
+  void note_answer(const providers::Signal& signal, std::string_view body = {});
   // A piece of a stream of events.
   void on_stream(std::string_view data);
   // The answer did not come, or broke off.
   void note_cut(ErrorCode why);
   // It ended, or is not evidence of anything: the permits go back.
   void let_go();
+  // Call once, after all of the answer has come: fit for storing, or why not. Without `keep` only the reason is of use.
+  std::expected<providers::Answer, chat::NoStoreReason> finish();
 
   // A stream has said something (no keep-alive).
   [[nodiscard]] bool has_spoken() const { return has_spoken_; }
   [[nodiscard]] MonoTime spoke_at() const { return spoke_at_; }
-  // Nothing of an event that is not complete stands at its end.
-  [[nodiscard]] bool at_boundary() const { return splitter_.at_boundary(); }
-  // The run's task, as the stream told it; empty: not yet. Letters, digits and '-' only.
-  [[nodiscard]] const std::string& task() const { return task_; }
+  // Of a stream: nothing of an event that is not complete stands at its end.
+  [[nodiscard]] bool at_boundary() const { return !reader_ || reader_->at_boundary(); }
   // Dify has said that something went wrong, or it broke off.
   [[nodiscard]] bool has_failed() const { return has_failed_; }
-  // Dify has said that the run is over.
-  [[nodiscard]] bool has_ended() const { return has_ended_; }
+  // What has been read of the answer; null: no body has come yet. A whole body is understood in finish().
+  [[nodiscard]] providers::dify::RunReader* reader() { return reader_ ? &*reader_ : nullptr; }
+  [[nodiscard]] const providers::dify::RunReader* reader() const { return reader_ ? &*reader_ : nullptr; }
 
  private:
-  void look_at(std::string_view event);
   void judge(const providers::Signal& signal, bool streamed);
   [[nodiscard]] std::optional<Permit>& permit(DifyRole role) { return permits_[static_cast<std::size_t>(role)]; }
 
   io::World world_;
   Metrics& metrics_;
-  std::string_view backend_;
-  bool has_elsewhere_;
+  Subject subject_;
   DifyPermits permits_;
   MonoTime started_;
   MonoTime spoke_at_{};
   bool has_spoken_ = false;
   bool is_judged_ = false;
   bool has_failed_ = false;
-  bool has_ended_ = false;
-  http::SseSplitter splitter_;
-  std::string event_;  // what has come of the current one
-  bool is_long_ = false;
-  std::string task_;
+  std::optional<providers::dify::RunReader> reader_;
 };
 
 }  // namespace outrigger::proxy

@@ -47,10 +47,7 @@ void RunReader::feed(std::string_view data) {
     body_ += data;
     return;
   }
-  while (const auto event = splitter_.next(data)) {
-    const EventKind kind = take(*event);
-    if (events_.size() < k_events_max) events_.push_back({event->end, kind});
-  }
+  while (const auto event = splitter_.next(data)) note(*event);
   if (splitter_.overflowed()) too_large();
 }
 
@@ -60,21 +57,28 @@ void RunReader::too_large() {
   kept_.clear();
 }
 
+void RunReader::note(const SseEvent& event) {
+  const bool had_begun = begun_;
+  const EventKind kind = take(event);
+  if (error_ && !had_begun) failed_at_once_ = true;
+  if (keep_ && events_.size() < k_events_max) events_.push_back({event.end, kind});
+}
+
 EventKind RunReader::take(const SseEvent& event) {
   if (!event.has_data || event.data.empty() || event.name == "ping") {
     // Lines of anything else, a page for people perhaps.
     if (!event.has_data && event.name.empty() && !event.comment_only) understood_ = false;
     return EventKind::other;
   }
-  begun_ = true;
   const JsonDoc doc = JsonDoc::read(event.data);
   const auto type = string_of(member(doc.root(), "event"));
+  if (type == "ping") return EventKind::other;
+  begun_ = true;
   if (!type) {
     understood_ = false;
     // Somebody between us and Dify may have said so in its words.
     return read_told(doc.root()).is_error ? fail(doc.root()) : EventKind::other;
   }
-  if (*type == "ping") return EventKind::other;
   learn(doc.root());
   const EventKind kind = take_known(doc.root(), *type);
   if (*type == "workflow_finished" && holds_file(event.data)) files_ = true;
@@ -207,10 +211,7 @@ std::optional<chat::NoStoreReason> RunReader::refusal() const {
 
 std::expected<Answer, chat::NoStoreReason> RunReader::finish() {
   if (!streamed_) return finish_blocking();
-  if (const auto event = splitter_.rest()) {
-    const EventKind kind = take(*event);
-    if (events_.size() < k_events_max) events_.push_back({event->end, kind});
-  }
+  if (const auto event = splitter_.rest()) note(*event);
   return conclude();
 }
 

@@ -43,7 +43,8 @@ class RunReader final : public AnswerReader {
   static constexpr std::size_t k_kept_max = std::size_t{16} << 20;  // a longer answer is watched, and not kept
   static constexpr std::size_t k_events_max = std::size_t{1} << 20;
 
-  // `keep`: is it to be stored, or told to others? Otherwise nothing is held but a line, and Answer::encoded stays empty.
+  // `keep`: is it to be stored, or told to others? Otherwise it is only watched: of a stream nothing is held but the event that is coming, events()
+  // and Answer::encoded stay empty.
   RunReader(RunKind kind, bool streamed, bool keep) : kind_(kind), streamed_(streamed), keep_(keep) {}
 
   void feed(std::string_view data) override;
@@ -60,6 +61,12 @@ class RunReader final : public AnswerReader {
   [[nodiscard]] const RunIds& ids() const { return ids_; }
   // Of the first trouble told inside the answer; else `ok`.
   [[nodiscard]] const Signal& signal() const { return signal_; }
+  // That trouble was the first that was said at all.
+  [[nodiscard]] bool failed_at_once() const { return failed_at_once_; }
+  // Dify has said that the run is over, or waits for somebody, well or not.
+  [[nodiscard]] bool is_over() const { return error_ || unfinished_ || message_ended_ || run_ended_; }
+  // Streams: an event of ours could follow here.
+  [[nodiscard]] bool at_boundary() const { return splitter_.at_boundary(); }
   // All of it has come, and successfully. (What comes after it is still relayed.)
   [[nodiscard]] bool ended_well() const;
   [[nodiscard]] const std::optional<Spent>& spent() const { return spent_; }
@@ -71,6 +78,7 @@ class RunReader final : public AnswerReader {
   [[nodiscard]] bool keeps_all() const { return keep_ && understood_ && !too_large_; }
 
  private:
+  void note(const SseEvent& event);
   EventKind take(const SseEvent& event);
   EventKind take_known(yyjson_val* root, std::string_view type);
   EventKind take_end_of_run(yyjson_val* root);
@@ -103,7 +111,8 @@ class RunReader final : public AnswerReader {
   std::string last_words_;           // the end of the answer so far: where a signed link could begin
 
   std::string_view mode_ = "chat";
-  bool bytes_ = false, begun_ = false, error_ = false, understood_ = true, replaced_ = false, files_ = false;
+  bool bytes_ = false, begun_ = false, error_ = false, failed_at_once_ = false, understood_ = true, replaced_ = false,
+       files_ = false;
   bool too_large_ = false;
   bool says_something_ = false;                     // a piece of answer, or outputs
   bool run_open_ = false;                           // workflow_started

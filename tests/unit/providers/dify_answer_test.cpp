@@ -243,15 +243,44 @@ TEST_CASE("dify answers: an answer cut anywhere is stored only if nothing of it 
   }
 }
 
-TEST_CASE("dify answers: what is only watched is not kept") {
+TEST_CASE("dify answers: what is only watched is not kept, and tells the same") {
   for (const Golden& golden : goldens()) {
     INFO(golden.name);
+    RunReader kept = read_whole(golden, golden.body);
     RunReader reader(golden.kind, golden.streamed, false);
-    reader.feed(golden.body);
+    for (const char byte : golden.body) reader.feed({&byte, 1});
+    CHECK(reader.is_over() == kept.is_over());
+    CHECK(reader.failed_at_once() == kept.failed_at_once());
     const auto answer = reader.finish();
     CHECK(verdict_of(answer) == golden.verdict);
+    CHECK(reader.events().empty());
+    CHECK(reader.spent().has_value() == !golden.tokens.empty());
     if (answer) CHECK(answer->encoded.empty());
   }
+}
+
+TEST_CASE("dify answers: a run is over when Dify says so, however it ended") {
+  const auto over_after = [](std::string_view name, std::string_view event) {
+    const std::string& body = golden(name).body;
+    RunReader reader(golden(name).kind, true, false);
+    const std::size_t at = body.find(event);
+    REQUIRE(at != body.npos);
+    reader.feed(std::string_view(body).substr(0, body.rfind("\n\n", at) + 2));
+    CHECK_FALSE(reader.is_over());
+    reader.feed(std::string_view(body).substr(body.rfind("\n\n", at) + 2));
+    return reader.is_over();
+  };
+  CHECK(over_after("chat.sse", "message_end"));
+  CHECK(over_after("workflow.sse", "workflow_finished"));
+  CHECK(over_after("advanced_paused.sse", "human_input_required"));
+  CHECK(over_after("chat_error.sse", "\"error\""));
+  RunReader ping(RunKind::chat, true, false);
+  ping.feed("data: {\"event\": \"ping\"}\n\n");
+  CHECK_FALSE(ping.begun());
+  RunReader first = read_whole(golden("chat_error_first.sse"), golden("chat_error_first.sse").body);
+  CHECK(first.failed_at_once());
+  RunReader later = read_whole(golden("chat_error.sse"), golden("chat_error.sse").body);
+  CHECK_FALSE(later.failed_at_once());
 }
 
 TEST_CASE("dify answers: an answer beyond all limits is watched to its end") {

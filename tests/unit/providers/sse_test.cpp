@@ -85,6 +85,21 @@ TEST_CASE("what stands after the last blank line is handed out as the rest") {
                 "data: a") == Seen{"", "a", 10, true, false});
 }
 
+TEST_CASE("an event may follow only where none is open") {
+  for (const std::string_view body :
+       {"data: a\n\n: note\n\nevent: ping\n\n", "\xef\xbb\xbf\r\ndata: a\r\n\r\ndata: b\r\n\r\n"}) {
+    SseSplitter splitter;
+    CHECK(splitter.at_boundary());
+    for (std::size_t size = 1; size <= body.size(); ++size) {
+      split(splitter, body.substr(size - 1, 1));
+      const std::string_view so_far = body.substr(0, size);
+      INFO(so_far);
+      const bool is_empty = so_far == "\xef\xbb\xbf\r\n";
+      CHECK(splitter.at_boundary() == (is_empty || so_far.ends_with("\n\n") || so_far.ends_with("\n\r\n")));
+    }
+  }
+}
+
 TEST_CASE("a line at the limit is taken, one byte more ends the splitting for good") {
   constexpr std::string_view k_field = "data: ";
   for (const std::size_t piece : {std::size_t{100'003}, std::string_view::npos}) {

@@ -97,7 +97,9 @@ TEST_CASE("where a run is stopped") {
   CHECK(stop_path("/v1/completion-messages", "t-1") == "/v1/completion-messages/t-1/stop");
   CHECK(stop_path("/v1/workflows/run", "t-1") == "/v1/workflows/tasks/t-1/stop");
   CHECK(stop_path("/v1/workflows/5b1c/run", "t-1") == "/v1/workflows/tasks/t-1/stop");
-  CHECK(stop_path("/v1/chat-messages", "").empty());
+  for (const std::string& task : {std::string(), std::string("../../x"), std::string("t?a"), std::string(65, 't')}) {
+    CHECK(stop_path("/v1/chat-messages", task).empty());
+  }
   CHECK(stop_path("/v1/audio-to-text", "t-1").empty());
 }
 
