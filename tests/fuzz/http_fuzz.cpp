@@ -1,10 +1,9 @@
-// http_fuzz [seed] [iterations]: messages that are almost HTTP through the request parser, the response parser, the SSE
-// splitter, and through a whole Server and Client in a simulated world. Prints the seed first; a run is the same for the same
-// seed. What must hold:
+// http_fuzz [seed] [iterations]: messages that are almost HTTP through the request parser, the response parser, and
+// through a whole Server and Client in a simulated world. Prints the seed first; a run is the same for the same seed. What must
+// hold:
 //   1. However the bytes are split, the same comes out.
 //   2. A request that is accepted and sent on is one request with the same body to the next reader (no smuggling).
-//   3. The events that the splitter cuts are the flow, and it finds the same ones in any split.
-//   4. Every exchange and every call ends exactly once, and no connection is left.
+//   3. Every exchange and every call ends exactly once, and no connection is left.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -15,7 +14,6 @@
 
 #include "core/check.h"
 #include "core/rng.h"
-#include "http/sse.h"
 #include "http/writer.h"
 #include "unit/http/client_bench.h"
 #include "unit/http/parse_all.h"
@@ -45,12 +43,6 @@ constexpr std::string_view k_responses[] = {
     "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
     "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
     "HTTP/1.1 200 OK\r\n\r\nuntil the end",
-};
-
-constexpr std::string_view k_events[] = {
-    "data: {\"a\":1}\n\n", "event: x\r\ndata: a\r\ndata: b\r\n\r\n",
-    ": ping\n\n",          "data: a\r\r",
-    "id: 1\n\rdata\n\n",   "\n\r\n\r",
 };
 
 constexpr std::string_view k_words[] = {
@@ -201,34 +193,7 @@ std::uint64_t fuzz_responses(Rng& rng) {
   return whole.messages;
 }
 
-std::vector<std::string> cut(const std::vector<std::string_view>& pieces) {
-  SseSplitter splitter;
-  std::vector<std::string> events(1);
-  for (std::string_view data : pieces) {
-    while (const auto end = splitter.next(data)) {
-      events.back() += data.substr(0, *end);
-      events.emplace_back();
-      data.remove_prefix(*end);
-    }
-    events.back() += data;
-  }
-  events.emplace_back(splitter.at_boundary() ? "whole" : "broken");
-  return events;
-}
-
-void fuzz_events(Rng& rng) {
-  const std::string text = compose(rng, k_events);
-  const std::vector<std::string> whole = cut({text});
-  if (cut(split(rng, text)) != whole) fail_with("events depend on the split", text);
-  std::string all;
-  for (std::size_t i = 0; i + 1 < whole.size(); ++i) {
-    all += whole[i];
-    static_cast<void>(parse_event(whole[i]));
-  }
-  if (all != text) fail_with("the events are not the flow", text);
-}
-
-// Law 4 for a server: a client that sends nonsense, waits or not, and goes away.
+// Law 3 for a server: a client that sends nonsense, waits or not, and goes away.
 void fuzz_server(Rng& rng) {
   ServerLimits limits;
   limits.header_bytes = 400;
@@ -270,7 +235,7 @@ void fuzz_server(Rng& rng) {
   if (bench.server.connections() != 0) fail_with("a connection is left", text);
 }
 
-// Law 4 for a client: an origin that answers nonsense and goes away.
+// Law 3 for a client: an origin that answers nonsense and goes away.
 void fuzz_client(Rng& rng) {
   test::ClientBench bench({}, rng.next());
   bench.world.net.site(bench.origin.address).shape.chunking = true;
@@ -299,7 +264,6 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
   for (std::uint64_t i = 0; i < iterations; ++i) {
     requests += fuzz_requests(rng);
     responses += fuzz_responses(rng);
-    fuzz_events(rng);
     if (i % 8 == 0) fuzz_server(rng);
     if (i % 8 == 4) fuzz_client(rng);
   }
