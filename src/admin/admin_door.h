@@ -23,7 +23,7 @@ struct AdminHooks {
   std::function<void()> drain;
   std::function<std::string()> reload;                // empty: done; else why not
   std::function<const proxy::Fleet*()> fleet = {};    // null, or empty: this one is alone
-  std::function<const proxy::DifyDoor*()> dify = {};  // null, or empty: that door is off
+  std::function<proxy::DifyDoor*()> dify = {};  // null, or empty: that door is off
 };
 
 class AdminDoor final : public http::Acceptor {

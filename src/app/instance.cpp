@@ -19,7 +19,7 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       client_(parts_.world, {}),
       metrics_(registry_),
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
-      dify_door_(parts_.world, door_.snapshot(), door_.lanes(), client_, metrics_, parts_.access),
+      dify_door_(parts_.world, door_.snapshot(), store_, door_.lanes(), client_, metrics_, parts_.access),
       lane_gauges_(door_.lanes(), registry_),
       admin_(parts_.world, door_, registry_,
              {.is_ready = [this] { return serving(); },
@@ -42,6 +42,7 @@ Instance::~Instance() = default;
 
 void Instance::set_secret(const std::string& secret) {
   door_.set_secret(secret);
+  dify_door_.set_keys(door_.shared_keys());
   if (fleet_ != nullptr) fleet_->set_secret(secret);
 }
 

@@ -40,6 +40,12 @@ std::vector<std::string> read_tags(TableReader& table) {
   return tags;
 }
 
+}  // namespace
+
+std::optional<Level> read_level(TableReader& table) { return table.choice<Level>("normalise", level_named, k_levels); }
+
+namespace {
+
 // A lifetime of nothing would store answers that can never be served.
 std::optional<Duration> read_ttl(TableReader& table) {
   const auto ttl = table.duration("ttl", {0s, k_year});
@@ -57,7 +63,7 @@ void read_common(TableReader& table, To& to) {
   const auto revalidate = table.duration("stale_while_revalidate", {0s, k_year});
   set(to.stale_while_revalidate, revalidate);
   if (revalidate && *revalidate > 0s) table.not_yet("stale_while_revalidate");
-  set(to.normalise, table.choice<Level>("normalise", level_named, k_levels));
+  set(to.normalise, read_level(table));
   set(to.scope, table.choice<Scope>("scope", scope_named, k_scopes));
   set(to.max_temperature, table.number("max_temperature", {0, 2}));
   set(to.max_entry, table.size("max_entry", {64, 64ull << 20}));

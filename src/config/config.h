@@ -224,10 +224,13 @@ struct App {
   std::string name;                          // in metrics and the log
   Secret key;                                // as Client::key
   std::optional<std::uint32_t> concurrency;  // runs of it at one backend at once
-  struct Cache {                             // kept, and not yet in effect
-    bool stateless = false;
-    Duration ttl = 5min;
-    bool per_user = true;
+  // What may be answered in Dify's place. Completion apps as soon as it is there, chats and workflows if they are `stateless`.
+  struct Cache {
+    bool stateless = false;          // an answer depends on the question alone, and asking does nothing else
+    Duration ttl = 5min;             // a change of the app may pass unseen
+    bool per_user = true;            // each user has answers of his own
+    std::optional<Level> normalise;  // none: as [cache] says
+    bool live_conversations = false;
   };
   std::optional<Cache> cache;
 };
@@ -241,6 +244,7 @@ struct Dify {
   std::optional<std::uint32_t> per_user;  // runs of one user of an app at once
   std::vector<Network> trusted;           // peers whose X-Forwarded-* are believed, besides this machine itself
   std::optional<Duration> first_event;    // of a streaming run
+  Duration info_ttl = 5s;                 // what describes an app is kept so long; 0: not at all
   Breaker breaker;
   bool stop_on_leave = false;
 };

@@ -172,7 +172,14 @@ void read_app_cache(TableReader& table, App& app) {
     set(app.cache->stateless, cache.boolean("stateless"));
     set(app.cache->ttl, cache.duration("ttl", {1s, 24h * 365}));
     set(app.cache->per_user, cache.boolean("per_user"));
-    table.not_yet("cache");
+    set(app.cache->normalise, read_level(cache));
+    set(app.cache->live_conversations, cache.boolean("live_conversations"));
+    if (app.cache->live_conversations && !app.cache->stateless) {
+      cache.context().warning(
+          cache.place_of("live_conversations"),
+          "`live_conversations` is about chats that are `stateless`; write stateless = true beside it, or "
+          "take it out");
+    }
   });
 }
 
@@ -226,6 +233,7 @@ void read_dify(TableReader& top, Config& config) {
     set(dify.per_user, table.integer("per_user", {1, k_max_concurrency}));
     read_trusted(table, dify);
     set(dify.first_event, table.duration("first_event", {10ms, 1h}));
+    set(dify.info_ttl, table.duration("info_ttl", {0s, 1h}));
     set(dify.breaker, read_breaker(table));
     set(dify.stop_on_leave, table.boolean("stop_on_leave"));
     table.finish();

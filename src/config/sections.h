@@ -20,6 +20,8 @@ void read_edge(TableReader& top, Config& config);
 void read_cache(TableReader& top, Config& config);
 // The `cache = { … }` of a model or route. `where` names its owner.
 CachePolicy read_cache_policy(TableReader& owner);
+// `normalise`.
+std::optional<Level> read_level(TableReader& table);
 // [redis]
 void read_redis(TableReader& top, Config& config);
 // [[upstream]]

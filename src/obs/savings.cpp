@@ -50,12 +50,18 @@ Savings::Model& Savings::model_named(std::string_view model) {
 
 double Savings::book(std::string_view model, SavedBy by, std::uint64_t prompt_tokens, std::uint64_t completion_tokens,
                      const std::optional<TokenPrice>& price) {
-  Model& row = model_named(model);
+  const Model& row = model_named(model);
   // Of a model that fell under "other" the name still tells the price.
   const std::optional<TokenPrice> built_in = row.built_in || price ? row.built_in : built_in_price(model);
   const std::optional<TokenPrice>& known = price ? price : built_in;
   const double usd = known ? cost_usd(*known, prompt_tokens, completion_tokens) : 0;
+  book_cost(model, by, prompt_tokens, completion_tokens, usd);
+  return usd;
+}
 
+void Savings::book_cost(std::string_view model, SavedBy by, std::uint64_t prompt_tokens, std::uint64_t completion_tokens,
+                        double usd) {
+  Model& row = model_named(model);
   const auto at = static_cast<std::size_t>(by);
   if (row.tokens[at] == nullptr) {
     const std::string_view label = models_.find(utf8_prefix(model, k_max_model_name)) == models_.end() ? "other" : model;
@@ -66,7 +72,6 @@ double Savings::book(std::string_view model, SavedBy by, std::uint64_t prompt_to
   row.usd[at]->add(usd);
   add(row.totals, prompt_tokens, completion_tokens, usd);
   add(totals_[at], prompt_tokens, completion_tokens, usd);
-  return usd;
 }
 
 Savings::Totals Savings::total() const {

@@ -39,6 +39,10 @@ class Savings {
   double book(std::string_view model, SavedBy by, std::uint64_t prompt_tokens, std::uint64_t completion_tokens,
               const std::optional<TokenPrice>& price = std::nullopt);
 
+  // The same of an answer whose price is known.
+  void book_cost(std::string_view model, SavedBy by, std::uint64_t prompt_tokens, std::uint64_t completion_tokens,
+                 double usd);
+
   [[nodiscard]] Totals total() const;
   [[nodiscard]] const Totals& total(SavedBy by) const { return totals_[static_cast<std::size_t>(by)]; }
   // By model, those that saved most money (then most tokens) first; at most `limit`.

@@ -29,15 +29,20 @@ void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
   // A stream may be a long and quiet one.
   run_.canonical = {};
   run_.query = {};
+  judgement_.identity = {};
+  asked_ = {};
+  if (info_) note_info(head);
   first_byte_ = door_.world().loop.now();
   if (whole) {
+    if (swap_) whole = Bytes::copy(swap_->feed(whole->view()) + swap_->rest());
     sent_bytes_ = whole->size();
     exchange_.respond_whole(answer_head(std::move(head)), *whole);
     return finish(outcome_of_answer());
   }
   http::BodyLength length = http::BodyLength::streamed();
   // A stream of a run keeps no announced length: an error event of ours may have to follow.
-  if (head.content_length && !head.chunked && !pursuit_->is_stream()) length = http::BodyLength::known(*head.content_length);
+  if (head.content_length && !head.chunked && !pursuit()->is_stream())
+    length = http::BodyLength::known(*head.content_length);
   exchange_.respond(answer_head(std::move(head)), length);
 }
 
@@ -53,21 +58,32 @@ http::ResponseHead DifyFlow::answer_head(http::ResponseHead from) const {
   return head;
 }
 
-void DifyFlow::on_answer_body(const Bytes& data) { write(data); }
+void DifyFlow::on_answer_body(const Bytes& data) {
+  if (info_) {
+    info_body_.append(data.view());
+    if (info_body_.size() > DifyInfos::k_body_max) info_.reset();
+  }
+  write(swap_ ? Bytes::copy(swap_->feed(data.view())) : data);
+}
 
 void DifyFlow::write(const Bytes& data) {
+  if (data.empty()) return;
   sent_bytes_ += data.size();
   exchange_.write(data);
   if (exchange_.unsent() <= k_unsent_max || waiting_for_drain_) return;
   waiting_for_drain_ = true;
   if (pursuit_ != nullptr) pursuit_->read_body(false);
+  if (fill_ != nullptr && leads_) fill_->hold(true);
   watch_client();
 }
 
 void DifyFlow::on_drained() {
   if (!std::exchange(waiting_for_drain_, false)) return;
   send_timer_.cancel();
-  if (pursuit_ != nullptr) pursuit_->read_body(true);
+  if (pursuit_ != nullptr) return pursuit_->read_body(true);
+  if (fill_ == nullptr) return;
+  if (leads_) return fill_->hold(false);
+  on_fill();
 }
 
 // A client that takes something, however little, is alive.
@@ -80,6 +96,11 @@ void DifyFlow::watch_client() {
 }
 
 void DifyFlow::on_answer_end() {
+  if (swap_) write(Bytes::copy(swap_->rest()));
+  if (info_) {
+    info_->body = Bytes::copy(info_body_);
+    door_.infos().put(caller_.digest, exchange_.request().target, std::move(*info_));
+  }
   exchange_.finish();
   finish(outcome_of_answer());
 }
@@ -89,7 +110,7 @@ void DifyFlow::on_answer_cut(ErrorCode code) { fail_answer(code); }
 void DifyFlow::on_no_answer(ErrorCode code, std::optional<Duration> retry_after) { answer_error(code, retry_after); }
 
 Outcome DifyFlow::outcome_of_answer() const {
-  if (pursuit_ != nullptr && pursuit_->has_failed()) return Outcome::upstream_error;
+  if (pursuit() != nullptr && pursuit()->has_failed()) return Outcome::upstream_error;
   if (status_ < 400) return Outcome::ok;
   return status_ < 500 ? Outcome::client_error : Outcome::upstream_error;
 }
@@ -121,7 +142,10 @@ void DifyFlow::answer_error(ErrorCode code, std::optional<Duration> retry_after)
 void DifyFlow::fail_answer(ErrorCode code) {
   failed_ = true;
   error_ = code;
-  if (pursuit_ != nullptr && pursuit_->at_boundary()) {
+  // Whoever follows a shared run has whole events only.
+  const bool is_following = fill_ != nullptr && !leads_;
+  if (is_following || (pursuit() != nullptr && pursuit()->at_boundary())) {
+    if (swap_) exchange_.write(Bytes::copy(swap_->rest()));
     const std::string event = providers::dify::error_event(providers::dify::notice(code));
     sent_bytes_ += event.size();
     exchange_.write(Bytes::copy(event));
@@ -146,28 +170,76 @@ void DifyFlow::on_client_gone() {
   finish(Outcome::client_gone);
 }
 
+// An answer of ours, or one that was kept.
+void DifyFlow::respond_own(int status, const Bytes& body, std::string_view content_type) {
+  state_ = State::answering;
+  status_ = status;
+  first_byte_ = door_.world().loop.now();
+  sent_bytes_ = body.size();
+  http::ResponseHead head;
+  head.status = status;
+  head.headers.add("Content-Type", content_type);
+  if (status >= 400) head.headers.add("x-should-retry", "false");
+  add_own_headers(head.headers);
+  exchange_.respond_whole(head, body);
+  finish(outcome_of_answer());
+}
+
+const DifyPursuit* DifyFlow::pursuit() const {
+  if (pursuit_ != nullptr) return pursuit_.get();
+  return fill_ != nullptr && leads_ ? fill_->pursuit() : nullptr;
+}
+
+std::string_view DifyFlow::served_by() const {
+  if (!served_by_.empty()) return served_by_;
+  const DifyPursuit* asked = fill_ != nullptr ? fill_->pursuit() : pursuit_.get();
+  return asked != nullptr ? std::string_view(asked->served_by()) : std::string_view();
+}
+
 void DifyFlow::add_own_headers(http::Headers& headers) const {
-  const bool is_run = call_kind_.asks_model;
-  headers.add("x-outrigger-cache", is_run ? "bypass; reason=cache_off" : "bypass; reason=endpoint");
-  if (pursuit_ != nullptr && !pursuit_->served_by().empty()) headers.add("x-outrigger-served-by", pursuit_->served_by());
-  headers.add("x-outrigger-attempts", std::to_string(pursuit_ != nullptr ? pursuit_->attempts() : 0));
+  std::string cache(name(result_));
+  if (result_ == CacheResult::bypass) {
+    cache.append("; reason=").append(chat::name(judgement_.bypass.value_or(chat::BypassReason::endpoint)));
+  }
+  headers.add("x-outrigger-cache", cache);
+  if (!served_by().empty()) headers.add("x-outrigger-served-by", served_by());
+  headers.add("x-outrigger-attempts", std::to_string(pursuit() != nullptr ? pursuit()->attempts() : 0));
   headers.add("x-outrigger-request-id", request_id_);
+  if (entry_ == nullptr || result_ == CacheResult::coalesced) return;
+  const auto age = std::chrono::duration_cast<std::chrono::seconds>(entry_->age(door_.world().loop.wall_now()));
+  headers.add("Age", std::to_string(age.count()));
 }
 
 void DifyFlow::finish(Outcome outcome) {
   if (state_ == State::finished) return;
   state_ = State::finished;
   send_timer_.cancel();
+  alive_.reset();
   door_.remove(*this);
+  note_change();
   // Refused in the middle of its body by the server side: on_refused() booked it.
   if (outcome != Outcome::client_gone || status_ != 0 || !exchange_.responded()) {
     door_.metrics().count_dify(caller_.label, outcome);
-    if (is_paced() && pursuit_ != nullptr && !caller_.label.empty()) {
-      door_.metrics().observe_dify_wait(caller_.label, pursuit_->waited());
+    if (is_paced() && pursuit() != nullptr && !caller_.label.empty()) {
+      door_.metrics().observe_dify_wait(caller_.label, pursuit()->waited());
+    }
+    const bool has_cache = caller_.app != nullptr && caller_.app->cache;
+    if (call_kind_.kind == providers::dify::CallKind::run && has_cache) {
+      door_.metrics().of_model(caller_.label).cache[static_cast<std::size_t>(result_)]->add();
     }
     if (door_.logs_access()) log_access(outcome);
   }
+  leave_fill();
   pursuit_.reset();
+}
+
+// A change that Dify has made, or may have made: what was answered before is old.
+void DifyFlow::note_change() {
+  using providers::dify::Touches;
+  if (call_kind_.touches == Touches::nothing || pursuit_ == nullptr || pursuit_->attempts() == 0 || status_ >= 400) return;
+  const bool is_own = call_kind_.touches == Touches::own_app && !caller_.digest.empty();
+  const bool settles = call_kind_.touches == Touches::dataset || call_kind_.touches == Touches::all;
+  door_.note_change(is_own ? std::string_view(caller_.digest) : std::string_view(), settles);
 }
 
 void DifyFlow::log_access(Outcome outcome) {
@@ -182,14 +254,16 @@ void DifyFlow::log_access(Outcome outcome) {
   record.peer = peer;
   record.method = request.method;
   record.path = http::split_target(request.target).path;
-  if (pursuit_ != nullptr) {
-    record.upstream = pursuit_->served_by();
-    record.served_by = pursuit_->served_by();
-    record.attempts = pursuit_->attempts();
-    record.queued = pursuit_->waited();
-    if (pursuit_->first_event() != MonoTime{}) record.first_event = pursuit_->first_event() - started_;
+  record.upstream = served_by();
+  record.served_by = served_by();
+  if (pursuit() != nullptr) {
+    record.attempts = pursuit()->attempts();
+    record.queued = pursuit()->waited();
+    if (pursuit()->first_event() != MonoTime{}) record.first_event = pursuit()->first_event() - started_;
   }
-  record.cache = name(CacheResult::bypass);
+  record.cache = name(result_);
+  if (judgement_.bypass) record.cache_reason = chat::name(*judgement_.bypass);
+  record.saved_usd = saved_usd_;
   if (failed_) record.error = traits(error_).name;
   constexpr int k_client_closed_request = 499;  // nginx's word for it
   record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;

@@ -7,16 +7,20 @@
 
 namespace outrigger::proxy {
 
-DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, Lanes& lanes, http::Client& client,
-                   Metrics& metrics, obs::LineSink* access)
+DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cache::Store& store, Lanes& lanes,
+                   http::Client& client, Metrics& metrics, obs::LineSink* access)
     : world_(world),
       snapshot_(std::move(snapshot)),
+      store_(store),
       lanes_(lanes),
       client_(client),
       metrics_(metrics),
       access_(access),
       apps_(world),
-      stops_(world, client, metrics) {}
+      stops_(world, client, metrics),
+      fresh_(world, store),
+      fills_(*this, store, fresh_, metrics),
+      live_(*this, store) {}
 
 DifyDoor::~DifyDoor() = default;
 
@@ -48,6 +52,14 @@ void DifyDoor::abandon_all(ErrorCode why) {
   for (DifyFlow* flow : all) {
     if (flows_.contains(flow)) flow->abandon(why);
   }
+}
+
+void DifyDoor::note_change(std::string_view app, bool settles) {
+  fresh_.touch(app);
+  fills_.forget(app);
+  infos_.forget(app);
+  if (!settles) return;
+  settled_ = world_.loop.after(k_settle, [this, app = std::string(app)] { note_change(app, false); });
 }
 
 std::string DifyDoor::new_request_id() {

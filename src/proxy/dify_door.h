@@ -9,6 +9,10 @@
 #include "http/server.h"
 #include "obs/access_log.h"
 #include "proxy/dify_apps.h"
+#include "proxy/dify_fills.h"
+#include "proxy/dify_fresh.h"
+#include "proxy/dify_infos.h"
+#include "proxy/dify_live.h"
 #include "proxy/dify_stops.h"
 #include "proxy/lanes.h"
 
@@ -19,8 +23,8 @@ class DifyFlow;
 class DifyDoor final : public http::Acceptor {
  public:
   // All referred to must outlive the door. `lanes`: of the backends; whoever owns them tells them of a reload. `access` may be null.
-  DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, Lanes& lanes, http::Client& client, Metrics& metrics,
-           obs::LineSink* access);
+  DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cache::Store& store, Lanes& lanes,
+           http::Client& client, Metrics& metrics, obs::LineSink* access);
   ~DifyDoor() override;
 
   std::unique_ptr<http::ExchangeHandler> on_request(http::Exchange& exchange) override;
@@ -31,9 +35,18 @@ class DifyDoor final : public http::Acceptor {
     snapshot_ = std::move(snapshot);
     apps_.reconfigure();
   }
+  // Before the first request, and when the secret has changed.
+  void set_keys(std::shared_ptr<const chat::KeyMaker> keys) { keys_ = std::move(keys); }
   void set_draining() { draining_ = true; }
   // Those who are being answered are told, inside their stream if need be.
   void abandon_all(ErrorCode why);
+
+  // That app has changed (by its key's digest; empty: any of them may have): what was answered before is old. `settles`: Dify goes on
+  // with it after it has answered, as it indexes documents; so all is emptied once more after k_settle.
+  void note_change(std::string_view app, bool settles);
+  static constexpr Duration k_settle = 60s;
+  // A purge: what is under way was asked before it.
+  void forbid_storing() { fills_.forget({}); }
 
   // For flows, gauges and the admin door.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
@@ -43,6 +56,12 @@ class DifyDoor final : public http::Acceptor {
   DifyApps& apps() { return apps_; }
   [[nodiscard]] const DifyApps& apps() const { return apps_; }
   DifyStops& stops() { return stops_; }
+  cache::Store& store() { return store_; }
+  [[nodiscard]] const chat::KeyMaker& keys() const { return *keys_; }
+  [[nodiscard]] const DifyFresh& fresh() const { return fresh_; }
+  DifyFills& fills() { return fills_; }
+  DifyInfos& infos() { return infos_; }
+  DifyLive& live() { return live_; }
   http::Client& client() { return client_; }
   Metrics& metrics() { return metrics_; }
   [[nodiscard]] std::size_t flows() const { return flows_.size(); }
@@ -55,6 +74,8 @@ class DifyDoor final : public http::Acceptor {
  private:
   io::World world_;
   std::shared_ptr<const Snapshot> snapshot_;
+  cache::Store& store_;
+  std::shared_ptr<const chat::KeyMaker> keys_;
   Lanes& lanes_;
   http::Client& client_;
   Metrics& metrics_;
@@ -62,6 +83,11 @@ class DifyDoor final : public http::Acceptor {
   std::optional<Rng> ids_;  // made with the first request: a door that is off draws nothing
   DifyApps apps_;
   DifyStops stops_;
+  DifyFresh fresh_;
+  DifyFills fills_;
+  DifyInfos infos_;
+  DifyLive live_;
+  io::Timer settled_;
   std::set<DifyFlow*> flows_;
   bool draining_ = false;
   std::string line_;

@@ -35,7 +35,10 @@ DifyFlow::DifyFlow(DifyDoor& door, http::Exchange& exchange) : door_(door), exch
   door_.add(*this);
 }
 
-DifyFlow::~DifyFlow() { door_.remove(*this); }
+DifyFlow::~DifyFlow() {
+  leave_fill();
+  door_.remove(*this);
+}
 
 void DifyFlow::begin() {
   const http::RequestHead& request = exchange_.request();
@@ -91,7 +94,7 @@ void DifyFlow::on_body_end() {
   if (!body_.empty()) {
     // Of what is no run only its user is of interest, which stands at the same place.
     const dify::RunKind kind = call_kind_.run != dify::RunKind::none ? call_kind_.run : dify::RunKind::chat;
-    run_ = dify::read_run(kind, body_, {});
+    run_ = dify::read_run(kind, body_, run_options(snapshot_->config(), caller_.app));
     queue_ = dify::queue_class(call_kind_, run_.streaming);
   }
   proceed();
@@ -102,15 +105,30 @@ void DifyFlow::on_body_end() {
 std::optional<std::uint64_t> DifyFlow::whose() const {
   if (call_kind_.surface != dify::Surface::service) return std::nullopt;
   if (!run_.user.empty()) return spread_of(run_.user);
-  const std::string_view user = user_in(http::split_target(exchange_.request().target).query);
+  const std::string_view user = user_in(http::split_target(target()).query);
   if (!user.empty()) return spread_of(user);
   if (!caller_.digest.empty()) return spread_of(caller_.digest);
   return std::nullopt;
 }
 
+std::string_view DifyFlow::target() const {
+  return target_.empty() ? std::string_view(exchange_.request().target) : target_;
+}
+
 void DifyFlow::proceed() {
+  if (!answer_minted() && !serve_info()) route();
+}
+
+// Where it goes, whatever the cache says.
+void DifyFlow::route() {
   Chain chain = dify_chain(*snapshot_, whose());
   if (chain.empty()) return answer_error(ErrorCode::no_target, 1s);
+  if (call_kind_.asks_model) return answer_run(std::move(chain));
+  judgement_.bypass = chat::BypassReason::endpoint;
+  ask(std::move(chain));
+}
+
+void DifyFlow::ask(Chain chain) {
   state_ = State::asking;
   DifyPursuitHandler& handler = *this;
   pursuit_ = std::make_unique<DifyPursuit>(door_, order(std::move(chain)), handler);
@@ -128,12 +146,13 @@ DifyPursuitOrder DifyFlow::order(Chain chain) {
   order.caller = caller_;
   order.caller.user = run_.user;
   order.head = request;
+  order.head.target = target();
   order.peer = exchange_.peer();
   if (!reads_whole_) {
     order.streamed_body = true;
     order.streamed_length = request.content_length;
   } else if (request.has_body()) {
-    order.body = Bytes::copy(std::exchange(body_, {}));
+    order.body = !asked_.empty() ? asked_ : Bytes::copy(std::exchange(body_, {}));
   }
   return order;
 }

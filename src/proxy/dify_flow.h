@@ -1,10 +1,14 @@
 // DifyFlow: one client request at the dify door, from its head to the last byte of its answer.
 //
-//   reading ──a body that is read whole is there, or another one begins──► asking (DifyPursuit) ──► answering ──► finished
+//   reading ──its body is there, or another one begins──► asking ──head──► answering ──► finished
+//      └── a conversation that the cache began ──► resolving ──┘
 //
-// What asks a model waits its turn and is watched; everything else passes at once. Whatever passes is passed as it is: bodies of any
-// size piece by piece both ways, a stream's events as they come. A run's body in JSON is read whole, up to [limits] body, because it
-// says who asks and how.
+// Whatever passes is passed as it is: bodies of any size piece by piece both ways, a stream's events as they come. A run's body in
+// JSON is read whole, up to [limits] body, because it says who asks, how and what.
+//
+// What is asked of Dify comes by a DifyPursuit of its own, or by a DifyFill that others may share. Whoever began the fill hears Dify
+// itself, as from a pursuit; the others are told what it keeps. dify_flow.cpp has the asking, dify_cached.cpp what the cache answers
+// or has made up, dify_answer.cpp the answering.
 //
 // Owned by its Exchange. finish() is the only exit and writes the access log.
 #pragma once
@@ -16,14 +20,18 @@
 #include "http/server.h"
 #include "providers/dify/call.h"
 #include "providers/dify/run_request.h"
-#include "proxy/dify_pursuit.h"
+#include "providers/dify/swap.h"
+#include "proxy/dify_fill.h"
+#include "proxy/dify_infos.h"
+#include "proxy/dify_judge.h"
+#include "proxy/dify_live.h"
 #include "proxy/metrics.h"
 
 namespace outrigger::proxy {
 
 class DifyDoor;
 
-class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler {
+class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler, private DifyFillReader {
  public:
   DifyFlow(DifyDoor& door, http::Exchange& exchange);
   ~DifyFlow() override;
@@ -39,7 +47,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler 
   void on_client_gone() override;
 
  private:
-  enum class State : unsigned char { reading, asking, answering, finished };
+  enum class State : unsigned char { reading, resolving, asking, answering, finished };
 
   // Bytes may pile up to here on the way to a side that is slow, in each direction.
   static constexpr std::size_t k_unsent_max = 256 * 1024;
@@ -55,14 +63,41 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler 
   void on_no_answer(ErrorCode code, std::optional<Duration> retry_after) override;
   void on_upload(bool on) override;
 
+  void on_fill() override;
+  void on_stopped() override;
+
   // Reading and asking.
   void name_app();
   [[nodiscard]] std::optional<std::uint64_t> whose() const;
   [[nodiscard]] bool is_paced() const { return queue_ != providers::dify::QueueClass::never; }
+  [[nodiscard]] std::string_view target() const;
   void proceed();
+  void route();
+  void ask(Chain chain);
   [[nodiscard]] DifyPursuitOrder order(Chain chain);
 
+  // What the cache answers.
+  [[nodiscard]] const config::App::Cache& policy() const { return *caller_.app->cache; }
+  [[nodiscard]] bool is_servable(const cache::Entry& entry) const;
+  void answer_run(Chain chain);
+  void join_or_lead(Chain chain, cache::EntryPtr stale);
+  void leave_fill();
+  [[nodiscard]] providers::dify::Fresh fresh() const;
+  [[nodiscard]] bool serve_entry(const cache::EntryPtr& entry, CacheResult result);
+  void pump();
+  void end_following();
+  void go_alone();
+  void book_saving(const cache::Meta& meta, double usd);
+  [[nodiscard]] bool serve_info();
+  void note_info(const http::ResponseHead& head);
+
+  // What the cache has made up.
+  [[nodiscard]] bool answer_minted();
+  void answer_notice(providers::dify::IdKind kind);
+  void on_resolved(const DifyLive::Resolved& resolved);
+
   // Answering.
+  void respond_own(int status, const Bytes& body, std::string_view content_type = "application/json");
   [[nodiscard]] http::ResponseHead answer_head(http::ResponseHead from) const;
   void write(const Bytes& data);
   void watch_client();
@@ -72,6 +107,11 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler 
   void finish(Outcome outcome);
   void log_access(Outcome outcome);
   [[nodiscard]] Outcome outcome_of_answer() const;
+  // Of what this client has asked of Dify; null: nothing.
+  [[nodiscard]] const DifyPursuit* pursuit() const;
+  // The backend whose answer it is.
+  [[nodiscard]] std::string_view served_by() const;
+  void note_change();
 
   DifyDoor& door_;
   http::Exchange& exchange_;
@@ -83,7 +123,25 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler 
   DifyCaller caller_;
   bool reads_whole_ = false;
   std::string body_;
+
   std::unique_ptr<DifyPursuit> pursuit_;
+  RunJudgement judgement_;
+  CacheResult result_ = CacheResult::bypass;
+  Bytes asked_;  // the body of a run that the cache may answer
+  DifyFill* fill_ = nullptr;
+  bool leads_ = false;
+  bool has_gone_alone_ = false;
+  struct Minted {
+    providers::dify::Uuid task, message, conversation, run;
+  };
+  Minted minted_{};  // what a client who did not get Dify's own answer knows it by
+  providers::dify::RunTeller teller_;
+  std::optional<DifyInfos::Info> info_;  // being read:
+  std::string info_body_;
+  std::string minted_conversation_;  // as the client knows it; empty: by Dify's id
+  std::string target_;               // with Dify's id in it; empty: the client's
+  std::optional<providers::dify::IdSwap> swap_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>();
 
   bool waiting_for_drain_ = false;
   io::Timer send_timer_;
@@ -92,7 +150,10 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler 
   bool failed_ = false;
   int status_ = 0;
   std::string request_id_;
+  std::string served_by_;  // of a stored answer
   std::uint64_t request_bytes_ = 0, sent_bytes_ = 0;
+  cache::EntryPtr entry_;  // that answered
+  double saved_usd_ = 0;
   MonoTime started_{};
   MonoTime first_byte_{};
 };

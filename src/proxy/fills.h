@@ -19,9 +19,7 @@ class Fills {
 
   // The Fill for this key that is under way and may be joined; null: none.
   [[nodiscard]] Fill* joinable(const chat::Key& key);
-  [[nodiscard]] bool known_unstorable(const chat::Key& key) const {
-    return unstorable_.has(key, calling_.world.loop.now());
-  }
+  [[nodiscard]] bool known_unstorable(const chat::Key& key) const { return unstorable_.has(key, calling_.world.loop.now()); }
   // Begins a Fill. `shared`: later requests with the same key may join it (order.storing must be set).
   // The caller attaches itself at once: a Fill without readers is cancelled.
   Fill& start(FillOrder order, bool shared);

@@ -42,6 +42,7 @@ class LlmDoor final : public http::Acceptor {
   // For Flows and the admin door.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
   [[nodiscard]] const chat::KeyMaker& keys() const { return *keys_; }
+  [[nodiscard]] std::shared_ptr<const chat::KeyMaker> shared_keys() const { return keys_; }
   [[nodiscard]] bool draining() const { return draining_; }
   io::World& world() { return world_; }
   cache::Store& store() { return store_; }

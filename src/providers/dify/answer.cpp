@@ -13,6 +13,7 @@ namespace {
 
 using enum chat::NoStoreReason;
 
+constexpr double k_micro_usd_max = 1e12;
 constexpr std::size_t k_id_max = 128;  // longer is none of Dify's
 
 void learn_id(std::string& id, yyjson_val* value) {
@@ -254,12 +255,6 @@ std::expected<Answer, chat::NoStoreReason> RunReader::finish_blocking() {
   return conclude();
 }
 
-std::uint64_t RunReader::micro_usd() const {
-  if (!spent_ || spent_->currency != "USD") return 0;
-  constexpr double k_most = 1e12;
-  return static_cast<std::uint64_t>(std::min(spent_->price * 1e6 + 0.5, k_most));
-}
-
 std::expected<Answer, chat::NoStoreReason> RunReader::conclude() {
   if (const auto reason = refusal()) return std::unexpected(*reason);
   Answer answer;
@@ -267,7 +262,7 @@ std::expected<Answer, chat::NoStoreReason> RunReader::conclude() {
   answer.estimated_completion_tokens = answer_tokens_;
   if (keep_) {
     answer.encoded =
-        encode({.kind = kind_, .streamed = streamed_, .micro_usd = micro_usd(), .shared = shared_, .body = body_frame_},
+        encode({.kind = kind_, .streamed = streamed_, .micro_usd = static_cast<std::uint64_t>(std::min(usd() * 1e6 + 0.5, k_micro_usd_max)), .shared = shared_, .body = body_frame_},
                kept_.text());
   }
   return answer;

@@ -71,6 +71,9 @@ class RunReader final : public AnswerReader {
   [[nodiscard]] bool ended_well() const;
   [[nodiscard]] const std::optional<Spent>& spent() const { return spent_; }
 
+  // What it has cost, as far as Dify told it in dollars; else 0.
+  [[nodiscard]] double usd() const { return spent_ && spent_->currency == "USD" ? spent_->price : 0; }
+
   // For RunTeller: the events kept so far, and what they share.
   [[nodiscard]] std::string_view kept() const { return kept_.text(); }
   [[nodiscard]] std::string_view shared() const { return shared_; }
@@ -92,7 +95,6 @@ class RunReader final : public AnswerReader {
   void keep_as_stream(yyjson_val* root, std::string_view answer);
   void add(std::string_view frame, std::string_view piece = {});
   [[nodiscard]] std::optional<chat::NoStoreReason> refusal() const;
-  [[nodiscard]] std::uint64_t micro_usd() const;
   std::expected<Answer, chat::NoStoreReason> conclude();
   std::expected<Answer, chat::NoStoreReason> finish_blocking();
   void too_large();

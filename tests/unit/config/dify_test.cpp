@@ -129,15 +129,26 @@ TEST_CASE("what an [[app]] cannot be") {
   });
 }
 
-TEST_CASE("an app's key may be its digest, and its cache is kept for later") {
+TEST_CASE("an app's key may be its digest, and its cache has settings of its own") {
   const std::string digest(64, 'A');
-  const auto loaded = load(k_door + "[[app]]\nname = \"a\"\nkey = \"sha256:" + digest + "\"\ncache = { ttl = \"1m\" }");
+  const auto loaded =
+      load(k_door + "[[app]]\nname = \"a\"\nkey = \"sha256:" + digest + "\"\ncache = { ttl = \"1m\", normalise = \"faq\" }");
   INFO(all(loaded));
   REQUIRE(loaded.config);
   CHECK(loaded.config->apps.at(0).key.text == std::string(64, 'a'));
-  CHECK(loaded.config->apps.at(0).cache->ttl == 1min);
+  const App::Cache& cache = *loaded.config->apps.at(0).cache;
+  CHECK(cache.ttl == 1min);
+  CHECK(cache.normalise == Level::faq);
+  CHECK(cache.per_user);
+  CHECK_FALSE(cache.stateless);
+  CHECK(warnings(loaded).empty());
+}
+
+TEST_CASE("a live conversation needs a chat that may be answered at all") {
+  const auto loaded = load(k_door + "[[app]]\nname = \"a\"\nkey = \"k\"\ncache = { live_conversations = true }");
+  REQUIRE(loaded.config);
   REQUIRE(warnings(loaded).size() == 1);
-  CHECK(warnings(loaded)[0].find("not yet in effect") != std::string::npos);
+  CHECK(warnings(loaded)[0].find("write stateless = true beside it") != std::string::npos);
 }
 
 TEST_CASE("what is about a door that is off is warned of") {

@@ -47,8 +47,10 @@ class DifyBench {
       : client(world.world(), {}),
         metrics(registry),
         lanes(world.world()),
-        door(world.world(), snapshot_of(k_dify_config + more), lanes, client, metrics, &log),
+        store(world.world(), {.redis = {}, .fresh_secret = {}, .log = {}}),
+        door(world.world(), snapshot_of(k_dify_config + more), store, lanes, client, metrics, &log),
         server(std::make_unique<http::Server>(world.world(), limits(), door)) {
+    door.set_keys(std::make_shared<chat::KeyMaker>("a secret of at least 32 characters"));
     listener = std::move(*world.net.listen(
         k_door, std::nullopt, [this](std::unique_ptr<io::Stream> stream) { server->accept(std::move(stream)); }));
     for (const char* host : {"new", "old"}) {
@@ -88,6 +90,7 @@ class DifyBench {
   Metrics metrics;
   LogLines log;
   Lanes lanes;
+  cache::Store store;
   DifyDoor door;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<io::Listener> listener;
