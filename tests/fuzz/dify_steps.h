@@ -1,5 +1,5 @@
-// Steps of providers_fuzz for Dify's service API: paths, bodies of runs and answers, damaged, through everything that reads them; what
-// is stored through both forms of rendering and back; stored forms damaged behind a right checksum.
+// Steps of providers_fuzz for Dify's service API: paths, bodies of runs, answers and uploads, damaged, through everything that reads
+// them; what is stored through both forms of rendering and back; stored forms damaged behind a right checksum.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "providers/dify/answer.h"
 #include "providers/dify/run_request.h"
 #include "providers/dify/signals.h"
+#include "providers/dify/upload.h"
 #include "providers/json_doc.h"
 #include "providers/sealed.h"
 
@@ -137,6 +138,62 @@ inline void request_step(Rng& rng, const Mutate& mutate) {
   std::string path(k_paths[rng.below(std::size(k_paths))]);
   for (std::uint64_t left = rng.below(4); left > 0; --left) path[rng.below(path.size())] = static_cast<char>(rng.below(256));
   static_cast<void>(dify::classify(rng.chance(0.5) ? "POST" : "GET", path));
+}
+
+inline const std::vector<std::string>& uploads() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(OUTRIGGER_SOURCE_DIR "/tests/golden/uploads")) {
+      paths.push_back(entry.path());
+    }
+    std::ranges::sort(paths);
+    std::vector<std::string> found;
+    for (const auto& path : paths) {
+      std::ifstream file(path, std::ios::binary);
+      found.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    OR_CHECK(!found.empty());
+    return found;
+  }();
+  return all;
+}
+
+// Whether its file was known in the end.
+inline bool upload_step(Rng& rng, const Mutate& mutate) {
+  constexpr std::size_t k_name_size = std::string_view("Content-Type: ").size();
+  std::string form = uploads()[rng.below(uploads().size())];
+  const std::size_t end = form.find("\r\n\r\n");
+  std::string type = form.substr(k_name_size, end - k_name_size);
+  form.erase(0, end + 4);
+  if (rng.chance(0.1)) mutate(rng, type);
+  if (rng.chance(0.9)) mutate(rng, form);
+  // What is put in the wrong place may well be a delimiter.
+  if (rng.chance(0.2)) form.insert(rng.below(form.size() + 1), form.substr(0, rng.below(100)));
+  dify::UploadReader whole(type), parts(type);
+  whole.feed(form);
+  for (std::string_view rest = form; !rest.empty();) {
+    const std::vector<char> part(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
+                                                                  rest.size(), 1 + rng.below(rng.chance(0.5) ? 4 : 200))));
+    parts.feed({part.data(), part.size()});
+    rest.remove_prefix(part.size());
+  }
+  const auto content = whole.finish();
+  const auto other = parts.finish();
+  OR_CHECK(content.has_value() == other.has_value());
+  std::string answer =
+      R"({"id":"72fa9618-8f89","name":"menu.txt","size":45,"extension":"txt","mime_type":"text/plain","created_at":1})";
+  mutate(rng, answer);
+  const auto upload = dify::read_upload(content.value_or(dify::FileContent{"", 45}), 201, answer);
+  OR_CHECK(!upload || (!upload->id.empty() && upload->hash.size() == 64));
+  if (!content) return false;
+  OR_CHECK(content->sha256 == other->sha256 && content->size == other->size);
+  // It is a piece of the body, whole lines but for the last.
+  bool is_there = false;
+  for (std::size_t at = form.find("\r\n\r\n"); at != form.npos && !is_there; at = form.find("\r\n\r\n", at + 1)) {
+    is_there = chat::sha256_hex(std::string_view(form).substr(at + 4).substr(0, content->size)) == content->sha256;
+  }
+  OR_CHECK(is_there);
+  return true;
 }
 
 // Whether the exchange was stored.

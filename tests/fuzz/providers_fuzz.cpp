@@ -432,6 +432,7 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
   std::uint64_t rewritten = 0;
   std::uint64_t responses_stored = 0;
   std::uint64_t runs_stored = 0;
+  std::uint64_t files_known = 0;
   const std::vector<Whole> wholes = golden_wholes();
   std::uint64_t kept_whole = 0;
   MessagesSteps messages;
@@ -445,11 +446,14 @@ int run(std::uint64_t seed, std::uint64_t iterations) {
     fuzz_signals(rng, body);
     if (responses_fuzz::step(rng, mutate)) ++responses_stored;
     if (dify_fuzz::step(rng, mutate)) ++runs_stored;
+    if (dify_fuzz::upload_step(rng, mutate)) ++files_known;
     if (fuzz_whole(rng, wholes[rng.below(wholes.size())])) ++kept_whole;
     if (messages.run(rng, [&rng](std::string& text) { mutate(rng, text); })) ++messages_stored;
   }
-  fmt::print("ok, {} of them were stored, {} rewritten, {} whole bodies, {} messages, {} responses and {} runs stored\n",
-             stored, rewritten, kept_whole, messages_stored, responses_stored, runs_stored);
+  fmt::print(
+      "ok, {} of them were stored, {} rewritten, {} whole bodies, {} messages, {} responses and {} runs stored, {} files "
+      "known\n",
+      stored, rewritten, kept_whole, messages_stored, responses_stored, runs_stored, files_known);
   return 0;
 }
 
