@@ -134,6 +134,17 @@ TEST_CASE("what Dify could take for a delimiter leaves the file unknown") {
   }
 }
 
+TEST_CASE("a delimiter is one after CRLF alone, though more would follow in good order") {
+  const std::string user = "Content-Disposition: form-data; name=\"user\"\r\n\r\ny";
+  for (const std::string_view line_end : {"\r\n", "\n", "\r", "\n\r", ""}) {
+    INFO("bytes " << line_end.size());
+    const std::string begin = "--limit\r\n" + file_of(line_end.empty() ? "" : "x") + std::string(line_end) + "--limit";
+    const bool is_sound = line_end == "\r\n";
+    CHECK(hash_of(begin + "--\r\n").has_value() == is_sound);
+    CHECK(hash_of(begin + "\r\n" + user + "\r\n--limit--\r\n").has_value() == is_sound);
+  }
+}
+
 TEST_CASE("boundaries are read as they are written") {
   struct Row {
     std::string_view type, boundary;
@@ -224,6 +235,7 @@ TEST_CASE("parts that are not in form leave the file unknown") {
                                   "Content-Disposition: form-data; name*0=fi; name*1=le; filename=\"a\""s,
                                   "Content-Disposition: form-data; name=\"file\"; filename*0=\"a\""s,
                                   disposition + "\r\n" + disposition,
+                                  "Content-Disposition: form-data; name=\"user\"\r\n" + disposition,
                                   disposition + "\r\nContent-Transfer-Encoding: base64"s,
                                   disposition + "\r\ncontent-transfer-encoding: binary"s,
                                   disposition + "\r\n folded: x"s,
