@@ -5,6 +5,8 @@
 // A pooled connection may turn out to be dead when it is used (the origin closed it meanwhile). If that shows before a single
 // byte of the answer, the call moves to a new connection without the caller noticing, as long as the request can be sent
 // again: its body was given whole, or none of it was sent.
+//
+// A Call may ask to leave HTTP (http/upgrade.h). A 101 that nobody asked for is not sound HTTP.
 #pragma once
 
 #include <functional>
@@ -16,6 +18,7 @@
 #include "core/error.h"
 #include "core/time.h"
 #include "http/message.h"
+#include "http/upgrade.h"
 #include "io/world.h"
 
 namespace outrigger::http {
@@ -36,7 +39,7 @@ struct Origin {
 // What a Call tells. Any of these may destroy the Call.
 class CallHandler {
  public:
-  // The final head (1xx are swallowed).
+  // The final head (1xx are swallowed). A 101 is the last call: see Call::take_upgraded().
   virtual void on_head(ResponseHead head) = 0;
   // A piece of the body as it came, chunking removed; pieces are never merged.
   virtual void on_body(const Bytes& data) = 0;
@@ -62,6 +65,8 @@ class Call {
   [[nodiscard]] virtual std::size_t unsent() const = 0;
   // Off stops on_body, and so, in the end, the origin.
   virtual void read_body(bool on) = 0;
+  // Once, after on_head with 101: the connection, with what came behind that head. Left where it is, it closes with the Call.
+  [[nodiscard]] virtual Upgraded take_upgraded() = 0;
   // Was an idle connection reused? For the log.
   [[nodiscard]] virtual bool reused() const = 0;
 };
@@ -83,6 +88,9 @@ struct CallOptions {
   // On a connection of its own, new and closed with the answer: the request is never sent twice, whatever becomes of the first
   // time, and no idle connection takes one of the few places that a small server has.
   bool alone = false;
+  // The protocol that a GET asks to change to, a literal, or empty. Such a call has no body and is `alone`. It may be answered by
+  // 101, which changes to it, or like any other.
+  std::string_view upgrade{};
 };
 
 // Must outlive its Calls.

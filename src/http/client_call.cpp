@@ -20,6 +20,10 @@ Framing framing_of(const RequestHead& head, const CallOptions& options) {
     framing.content_length = 0;  // RFC 9110 §8.6: these methods give a missing body a meaning
   }
   if (options.alone) framing.connection = "close";
+  if (!options.upgrade.empty()) {
+    framing.connection = "Upgrade";
+    framing.upgrade = options.upgrade;
+  }
   return framing;
 }
 
@@ -33,6 +37,10 @@ ClientCall::ClientCall(ClientShared& shared, const Origin& origin, const Request
       options_(std::move(options)),
       is_head_(head.method == "HEAD") {
   if (options_.body) options_.streamed = false;
+  if (!options_.upgrade.empty()) {
+    OR_CHECK(head.method == "GET" && !options_.body && !options_.streamed);
+    options_.alone = true;
+  }
   body_ended_ = !options_.streamed;
   length_left_ = options_.streamed_length;
   std::string& text = shared_.scratch;
@@ -76,7 +84,7 @@ void ClientCall::on_connected(Result<std::unique_ptr<io::Stream>> stream) {
 void ClientCall::attach(std::unique_ptr<io::Stream> stream, bool is_read) {
   stream_ = std::move(stream);
   state_ = State::exchanging;
-  parser_.start({.head_bytes = shared_.limits.header_bytes}, is_head_);
+  parser_.start({.head_bytes = shared_.limits.header_bytes}, is_head_, options_.upgrade);
   stream_->set_handler(this);
   reading_ = is_read;
   follow_reading();
@@ -181,6 +189,11 @@ bool ClientCall::parse(std::string_view& input) {
         return false;
       case ParseEvent::head:
         head_told_ = true;
+        if (parser_.head().status == 101) {
+          gone_ = nullptr;
+          end_http(input);
+          return true;
+        }
         // Whoever says no, or says that it will close, does not read on (RFC 9112 §9.5).
         unwanted_ = !body_ended_ && (parser_.head().status >= 300 || !parser_.keep_alive());
         handler_.on_head(std::move(parser_.head()));
@@ -227,6 +240,20 @@ void ClientCall::end_answer(bool input_is_used_up) {
   }
   stream_.reset();
   handler_.on_end();
+}
+
+void ClientCall::end_http(std::string_view input) {
+  state_ = State::over;
+  later_.cancel();
+  stream_->read(false);
+  stream_->set_handler(nullptr);
+  pending_.assign(input);
+  handler_.on_head(std::move(parser_.head()));
+}
+
+Upgraded ClientCall::take_upgraded() {
+  OR_CHECK(state_ == State::over && stream_ != nullptr);
+  return {std::move(stream_), std::move(pending_)};
 }
 
 void ClientCall::lose_connection(std::string_view why) {

@@ -1,6 +1,6 @@
 // ClientCall: one request to an origin and its answer. Owned by whoever asked; owns the connection while it uses it.
 //
-//   connecting ─► exchanging ─► over        over: on_end or on_error has been told, or is about to be
+//   connecting ─► exchanging ─► over        over: on_end, on_error or a 101 has been told, or is about to be
 //       ▲             │
 //       └── a pooled connection proves dead before a byte of the answer (once, and only if all can be sent again)
 //
@@ -41,6 +41,7 @@ class ClientCall final : public Call, private io::StreamHandler {
   void end_body() override;
   [[nodiscard]] std::size_t unsent() const override;
   void read_body(bool on) override;
+  [[nodiscard]] Upgraded take_upgraded() override;
   [[nodiscard]] bool reused() const override { return reused_; }
 
  private:
@@ -62,6 +63,7 @@ class ClientCall final : public Call, private io::StreamHandler {
   void pump_pending();
   void take_eof();
   void end_answer(bool input_is_used_up);
+  void end_http(std::string_view input);
   void lose_connection(std::string_view why);
   void end_with(ErrorCode code, std::string detail);
   void end_later(ErrorCode code, std::string_view detail);
@@ -97,7 +99,7 @@ class ClientCall final : public Call, private io::StreamHandler {
 
   bool reading_body_ = true;  // of the answer
   bool reading_ = false;      // what the stream was told
-  std::string pending_;       // came after reading was switched off: at most one read
+  std::string pending_;       // came after reading was switched off, or behind a 101: at most one read
   io::Timer later_;
   bool* gone_ = nullptr;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "http/upgrade.h"
 
 namespace outrigger::http {
 
@@ -291,8 +292,9 @@ std::string_view RequestParser::settle_target() {
 
 ResponseParser::ResponseParser() : MessageParser(HTTP_RESPONSE, head_.headers) {}
 
-void ResponseParser::start(const ParserLimits& limits, bool no_body) {
+void ResponseParser::start(const ParserLimits& limits, bool no_body, std::string_view upgrade) {
   no_body_ = no_body;
+  upgrade_ = upgrade;
   until_end_ = false;
   head_.reason.clear();
   start_message(limits);
@@ -305,14 +307,14 @@ bool ResponseParser::has_no_body() const {
 bool ResponseParser::check_head() {
   const Deciding fields = deciding_fields(head_.headers);
   std::string_view fault = framing_fault(fields, parser_);
-  // Nothing here ever asks for an upgrade.
-  if (parser_.status_code < 100 || parser_.status_code == 101) fault = "a status that nobody asked for";
+  head_.status = parser_.status_code;
+  head_.minor_version = parser_.http_minor;
+  const bool is_unasked = head_.status == 101 && (upgrade_.empty() || !agrees_to_upgrade(head_, upgrade_));
+  if (head_.status < 100 || is_unasked) fault = "a status that nobody asked for";
   if (!fault.empty()) {
     set_error(ErrorCode::upstream_protocol, fault);
     return false;
   }
-  head_.status = parser_.status_code;
-  head_.minor_version = parser_.http_minor;
   head_.chunked = fields.codings > 0;
   head_.content_length.reset();
   if (fields.lengths > 0) head_.content_length = parser_.content_length;

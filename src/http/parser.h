@@ -122,12 +122,14 @@ class RequestParser final : public MessageParser {
   RequestHead head_;
 };
 
-// Responses. Interim ones (1xx) are swallowed; they count towards the limit of the head.
+// Responses. Interim ones (1xx but 101) are swallowed; they count towards the limit of the head.
 class ResponseParser final : public MessageParser {
  public:
   ResponseParser();
-  // `no_body`: whatever the fields say, as after a HEAD request, or a CONNECT that succeeds.
-  void start(const ParserLimits& limits, bool no_body);
+  // `no_body`: whatever the fields say, as after a HEAD request, or a CONNECT that succeeds. `upgrade`: the protocol that the
+  // request asked for; a 101 that changes to it is a head without a body, and what stands behind it is no HTTP. Any other 101
+  // fails. The text must outlive the message.
+  void start(const ParserLimits& limits, bool no_body, std::string_view upgrade = {});
   // Valid from `head` on. May be moved from.
   [[nodiscard]] ResponseHead& head() { return head_; }
   // Known with the head.
@@ -140,10 +142,11 @@ class ResponseParser final : public MessageParser {
   void on_method(std::string_view) override {}
   bool check_head() override;
   [[nodiscard]] bool has_no_body() const override;
-  [[nodiscard]] bool is_interim() const override { return parser_.status_code < 200; }
+  [[nodiscard]] bool is_interim() const override { return parser_.status_code < 200 && parser_.status_code != 101; }
   void on_interim_end() override { head_.reason.clear(); }
 
   ResponseHead head_;
+  std::string_view upgrade_;
   bool no_body_ = false;
   bool has_body_ = false;
   bool until_end_ = false;  // the body ends with the connection

@@ -15,6 +15,7 @@
 #include "core/bytes.h"
 #include "core/error.h"
 #include "http/message.h"
+#include "http/upgrade.h"
 #include "io/world.h"
 
 namespace outrigger::http {
@@ -72,6 +73,10 @@ class Exchange {
   virtual void respond_rendered(std::string_view head, const Bytes& body) = 0;
   // The answer cannot be completed: the connection is closed at once, so that the client notices.
   virtual void abort() = 0;
+  // Leaves HTTP (http/upgrade.h): answers 101 with the fields of `head`, and gives the connection away. Only if the request
+  // asks_upgrade(`protocol`), has not been answered, and on_body_end has returned. The handler is not called again, but stays, and
+  // the Server counts the connection as one of its own, until finish() or abort().
+  [[nodiscard]] virtual Upgraded upgrade(const ResponseHead& head, std::string_view protocol) = 0;
 
   // Also true inside on_client_gone when the server side has answered a request that broke off (408, 413, ...).
   [[nodiscard]] virtual bool responded() const = 0;

@@ -83,6 +83,7 @@ void ServerConn::write(const Bytes& data) {
 }
 
 void ServerConn::finish() {
+  if (state_ == State::upgraded) return die();
   if (state_ != State::in_exchange || answer_ == Answer::finished) return;
   OR_CHECK(answer_ == Answer::streaming);
   if (!swallow_body_ && length_left_.value_or(0) > 0) return abort();
@@ -116,10 +117,30 @@ void ServerConn::respond_rendered(std::string_view head, const Bytes& body) {
 }
 
 void ServerConn::abort() {
+  if (state_ == State::upgraded) return die();
   if (state_ != State::in_exchange || answer_ == Answer::finished) return;
   flush_cork();
   // die() leaves the handler where it is: it goes when its call returns, or with this object, which the loop retires.
   die();
+}
+
+Upgraded ServerConn::upgrade(const ResponseHead& head, std::string_view protocol) {
+  OR_CHECK(state_ == State::in_exchange && answer_ == Answer::none && body_complete_ && !calling_);
+  OR_CHECK(head.status == 101 && asks_upgrade(request(), protocol));
+  Framing framing;
+  framing.connection = "Upgrade";
+  framing.upgrade = protocol;
+  shared_.scratch.clear();
+  write_response_head(shared_.scratch, head, framing, shared_.date.at(shared_.loop.wall_now()));
+  stream_->read(false);
+  stream_->set_handler(nullptr);
+  stream_->write(Bytes::copy(shared_.scratch));
+  peer_ = stream_->peer();
+  cancel_timers();
+  state_ = State::upgraded;
+  answer_ = Answer::streaming;
+  pending_.erase(0, std::exchange(pending_at_, 0));
+  return {std::move(stream_), std::exchange(pending_, {})};
 }
 
 void ServerConn::send(std::span<const Bytes> chunks) {

@@ -131,6 +131,7 @@ bool ServerConn::may_parse() const {
     case State::discarding:
       return true;
     case State::closing:
+    case State::upgraded:
     case State::dead:
       break;
   }
@@ -262,14 +263,18 @@ void ServerConn::begin_closing() {
 void ServerConn::die() {
   if (state_ == State::dead) return;
   state_ = State::dead;
-  peer_ = stream_->peer();
-  timer_.cancel();
-  resume_.cancel();
-  flush_.cancel();
+  if (stream_ != nullptr) peer_ = stream_->peer();
+  cancel_timers();
   stream_.reset();
   corked_.clear();
   pending_ = {};
   shared_.forget(*this);
+}
+
+void ServerConn::cancel_timers() {
+  timer_.cancel();
+  resume_.cancel();
+  flush_.cancel();
 }
 
 void ServerConn::drain() {
@@ -314,6 +319,7 @@ std::optional<MonoTime> ServerConn::deadline() const {
       return since_ + limits.linger;
     case State::closing:
       return stream_->unsent() > 0 ? progress_at_ + limits.body_timeout : since_ + limits.linger;
+    case State::upgraded:
     case State::dead:
       break;
   }

@@ -8,6 +8,7 @@
 //        └──────── refuse() ────────────────┴── begin_closing() ◄──────────────┘
 //                                                   ▼
 //   any ── die() ─► dead                        closing (all is said; the rest of the input is thrown away) ── die() ─► dead
+//   in_exchange ── upgrade() ─► upgraded (the stream is somebody else's) ── finish(), abort() ─► dead
 //
 // Invariants:
 //   1. The handler is only called from a stream event or a timer, never inside one of the Exchange's methods. So when a call to
@@ -16,6 +17,7 @@
 //      answer is corked, to go out with the next ones). Until then its bytes stay in pending_; at k_pending_max the connection
 //      is not read any more.
 //   3. dead: no stream, no timers, not on the Server's list; what remains waits for Loop::retire.
+//   4. upgraded: no stream, no timers; the handler stays for as long as the other protocol is spoken.
 #pragma once
 
 #include <memory>
@@ -71,11 +73,12 @@ class ServerConn final : public Exchange, private io::StreamHandler {
   void respond_whole(const ResponseHead& head, const Bytes& body) override;
   void respond_rendered(std::string_view head, const Bytes& body) override;
   void abort() override;
+  [[nodiscard]] Upgraded upgrade(const ResponseHead& head, std::string_view protocol) override;
   [[nodiscard]] bool responded() const override { return answer_ != Answer::none; }
   [[nodiscard]] std::size_t unsent() const override;
 
  private:
-  enum class State : unsigned char { reading_head, in_exchange, discarding, closing, dead };
+  enum class State : unsigned char { reading_head, in_exchange, discarding, closing, upgraded, dead };
   enum class Answer : unsigned char { none, streaming, finished };
 
   // io::StreamHandler
@@ -111,6 +114,7 @@ class ServerConn final : public Exchange, private io::StreamHandler {
   void lose_client();
   void begin_closing();
   void die();
+  void cancel_timers();
   // After every event: what was held back goes out, reading and the timer follow the state.
   void settle();
 

@@ -13,7 +13,7 @@
 namespace outrigger::http {
 namespace {
 
-// The end of a head: at most Content-Length (38 bytes), Connection (24), Date (37) and the empty line (2).
+// The end of a head: at most Content-Length (38 bytes), Connection (24), Upgrade (20), Date (37) and the empty line (2).
 class Tail {
  public:
   Tail(const Framing& framing, std::string_view date) {
@@ -27,6 +27,11 @@ class Tail {
     if (!framing.connection.empty()) {
       append("Connection: ");
       append(framing.connection);
+      append("\r\n");
+    }
+    if (!framing.upgrade.empty()) {
+      append("Upgrade: ");
+      append(framing.upgrade);
       append("\r\n");
     }
     append(date);

@@ -2,7 +2,7 @@
 //
 // What is written can never hold more lines than fields: a field whose name is not a token or whose value has a control
 // character is left out. Hop-by-hop fields and Content-Length of the given heads are left out as well; the caller says how the
-// message is framed.
+// message is framed, and whether it is about an upgrade.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,7 @@ struct Framing {
   std::optional<std::uint64_t> content_length;
   bool chunked = false;
   std::string_view connection;  // value of the Connection field, or empty for none
+  std::string_view upgrade;     // value of the Upgrade field, which `connection` then names; a short word, or empty for none
 };
 
 // The whole head with its empty line. `date` is a DateLine, used unless the head has a Date of its own, or empty.

@@ -43,6 +43,7 @@ constexpr std::string_view k_responses[] = {
     "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
     "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
     "HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nno HTTP",
 };
 
 constexpr std::string_view k_words[] = {
@@ -188,8 +189,11 @@ std::uint64_t fuzz_responses(Rng& rng) {
   const std::string text = compose(rng, k_responses);
   const ParserLimits limits = rng.chance(0.3) ? ParserLimits{20 + rng.below(200), 1 + rng.below(8)} : ParserLimits{};
   const bool no_body = rng.chance(0.2);
-  const test::Heard whole = test::parse_responses({text}, no_body, limits);
-  if (test::parse_responses(split(rng, text), no_body, limits) != whole) fail_with("a response depends on its split", text);
+  const std::string_view upgrade = rng.chance(0.3) ? "x" : "";
+  const test::Heard whole = test::parse_responses({text}, no_body, limits, upgrade);
+  if (test::parse_responses(split(rng, text), no_body, limits, upgrade) != whole) {
+    fail_with("a response depends on its split", text);
+  }
   return whole.messages;
 }
 
@@ -218,16 +222,26 @@ void fuzz_server(Rng& rng) {
   if (style == 2) bench.on_body = [&](test::Record& r, std::string_view) { r.exchange->read_body(!rng.chance(0.5)); };
   auto client = bench.connect();
   const std::string text = compose(rng, k_requests);
+  std::vector<Upgraded> upgraded;
   for (const std::string_view piece : split(rng, text)) {
     client->send(piece);
     if (rng.chance(0.2)) bench.settle();
     for (const auto& record : bench.records) {
-      if (record->exchange != nullptr) record->exchange->read_body(true);
+      Exchange* const exchange = record->exchange;
+      if (exchange == nullptr) continue;
+      exchange->read_body(true);
+      if (record->ends == 0 || exchange->responded() || !asks_upgrade(exchange->request(), "h2c")) continue;
+      ResponseHead head;
+      head.status = 101;
+      upgraded.push_back(exchange->upgrade(head, "h2c"));
     }
   }
   if (rng.chance(0.5)) bench.settle();
   rng.chance(0.5) ? client->shutdown() : client->close();
   bench.world.loop.run_for(5min);
+  if (bench.server.connections() != upgraded.size()) fail_with("what has left HTTP does not count", text);
+  if (!upgraded.empty()) bench.last().exchange->finish();
+  bench.settle();
   if (finished != bench.records.size()) fail_with("an exchange did not end", text);
   for (const auto& record : bench.records) {
     if (record->ends > 1 || record->gone > 1) fail_with("an exchange ended twice", text);
@@ -241,8 +255,13 @@ void fuzz_client(Rng& rng) {
   bench.world.net.site(bench.origin.address).shape.chunking = true;
   if (rng.chance(0.5)) bench.exchange_once();
   CallOptions options;
-  options.body = Bytes::literal("hello");
-  auto caller = bench.start(options, rng.chance(0.2) ? "HEAD" : "POST");
+  const bool upgrades = rng.chance(0.2);
+  if (upgrades) {
+    options.upgrade = "x";
+  } else {
+    options.body = Bytes::literal("hello");
+  }
+  auto caller = bench.start(options, upgrades ? "GET" : rng.chance(0.2) ? "HEAD" : "POST");
   if (rng.chance(0.3)) caller->at_head = [](test::Caller& c) { c.call->read_body(false); };
   bench.settle();
   const std::string text = compose(rng, k_responses);
@@ -252,7 +271,9 @@ void fuzz_client(Rng& rng) {
   bench.settle();
   caller->call->read_body(true);
   bench.world.loop.run_for(5min);
-  if (caller->ends + caller->errors != 1) fail_with("a call did not end exactly once", text);
+  const int left = caller->head.status == 101 ? 1 : 0;
+  if (left == 1 && (!upgrades || caller->call->take_upgraded().stream == nullptr)) fail_with("a 101 out of nothing", text);
+  if (caller->ends + caller->errors + left != 1) fail_with("a call did not end exactly once", text);
   if (bench.client.idle() != 0) fail_with("a dead connection is kept", text);
 }
 

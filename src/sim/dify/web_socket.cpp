@@ -1,12 +1,8 @@
 #include "sim/dify/web_socket.h"
 
-#include <openssl/evp.h>
-
-#include <array>
 #include <cstdint>
 
-#include "core/base64.h"
-#include "core/check.h"
+#include "http/upgrade.h"
 
 namespace outrigger::sim_dify {
 namespace {
@@ -25,16 +21,7 @@ std::string head_of(unsigned char first, std::uint64_t size) {
 }  // namespace
 
 bool is_web_socket(const http::RequestHead& head) {
-  return head.method == "GET" && head.target.starts_with("/socket.io/") && head.headers.has_token("connection", "upgrade") &&
-         head.headers.has_token("upgrade", "websocket") && head.headers.get("sec-websocket-version") == "13" &&
-         head.headers.get("sec-websocket-key").has_value();
-}
-
-std::string accept_key(std::string_view key) {
-  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 §1.3
-  std::array<unsigned char, 20> digest{};
-  OR_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1);
-  return base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return head.target.starts_with("/socket.io/") && http::asks_web_socket(head);
 }
 
 std::string FrameEcho::take(std::string_view data) {
@@ -77,7 +64,7 @@ void WebSocketEcho::open(const http::RequestHead& request) {
   stream_.take_over([this](std::string_view data) { take(data); });
   std::string head =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
-  head += accept_key(*request.headers.get("sec-websocket-key")) + "\r\n";
+  head += http::web_socket_accept(*request.headers.get("sec-websocket-key")) + "\r\n";
   if (const auto protocol = request.headers.get("sec-websocket-protocol")) {
     head.append("Sec-WebSocket-Protocol: ").append(protocol->substr(0, protocol->find(','))).append("\r\n");
   }

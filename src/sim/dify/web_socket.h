@@ -9,11 +9,8 @@
 
 namespace outrigger::sim_dify {
 
-// A GET under /socket.io/ that asks for an upgrade to a WebSocket, version 13.
+// A sound request for a WebSocket under /socket.io/.
 bool is_web_socket(const http::RequestHead& head);
-
-// Sec-WebSocket-Accept for a Sec-WebSocket-Key.
-std::string accept_key(std::string_view key);
 
 // Frames in, frames out: what is sent back for what has come. Pure.
 class FrameEcho {

@@ -86,9 +86,10 @@ inline Heard parse_requests(const std::vector<std::string_view>& pieces, ParserL
   return parse_all(parser, pieces, [&](RequestParser& p) { p.start(limits); });
 }
 
-inline Heard parse_responses(const std::vector<std::string_view>& pieces, bool no_body = false, ParserLimits limits = {}) {
+inline Heard parse_responses(const std::vector<std::string_view>& pieces, bool no_body = false, ParserLimits limits = {},
+                             std::string_view upgrade = {}) {
   ResponseParser parser;
-  return parse_all(parser, pieces, [&](ResponseParser& p) { p.start(limits, no_body); });
+  return parse_all(parser, pieces, [&](ResponseParser& p) { p.start(limits, no_body, upgrade); });
 }
 
 }  // namespace outrigger::http::test

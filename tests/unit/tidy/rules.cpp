@@ -45,7 +45,7 @@ const std::vector<Library>& libraries() {
       {R"(uv\.h|uv/)", {"net"}, "libuv"},
       {R"(openssl/(ssl|tls|bio|err|x509|x509v3|pem)\.h)", {"net"}, "OpenSSL's TLS"},
       // Hashes, random bytes and comparison in constant time.
-      {R"(openssl/)", {"chat", "config", "net", "admin", "sim"}, "OpenSSL's libcrypto"},
+      {R"(openssl/)", {"chat", "config", "net", "http", "admin", "sim"}, "OpenSSL's libcrypto"},
       {R"(llhttp\.h)", {"http"}, "llhttp"},
       {R"(hiredis/)", {"cache"}, "hiredis"},
       {R"(zstd)", {"cache"}, "zstd"},
