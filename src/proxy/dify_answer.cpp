@@ -22,6 +22,7 @@ void add_retry_after(http::Headers& headers, Duration wait) {
 }  // namespace
 
 void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
+  if (head.status == 101) return open_tunnel(std::move(head));
   state_ = State::answering;
   status_ = head.status;
   // A key that Dify does not know may be anybody's invention: no series of its own.
@@ -113,6 +114,25 @@ Outcome DifyFlow::outcome_of_answer() const {
   if (pursuit() != nullptr && pursuit()->has_failed()) return Outcome::upstream_error;
   if (status_ < 400) return Outcome::ok;
   return status_ < 500 ? Outcome::client_error : Outcome::upstream_error;
+}
+
+// ---- WebSockets ------------------------------------------------------------------------------------------------------
+
+void DifyFlow::open_tunnel(http::ResponseHead head) {
+  state_ = State::answering;
+  status_ = head.status;
+  first_byte_ = door_.world().loop.now();
+  http::Upgraded backend = pursuit_->take_upgraded();
+  tunnel_.emplace(door_.world().loop, exchange_.upgrade(answer_head(std::move(head)), http::k_web_socket),
+                  std::move(backend), door_.metrics().dify_sockets(),
+                  [this](std::optional<ErrorCode> why) { on_tunnel_over(why); });
+}
+
+void DifyFlow::on_tunnel_over(std::optional<ErrorCode> why) {
+  if (!why) return on_answer_end();
+  if (*why != ErrorCode::client_gone) return fail_answer(*why);
+  exchange_.abort();
+  on_client_gone();
 }
 
 // ---- errors and the end ----------------------------------------------------------------------------------------------
@@ -215,6 +235,11 @@ void DifyFlow::finish(Outcome outcome) {
   state_ = State::finished;
   send_timer_.cancel();
   alive_.reset();
+  if (tunnel_) {
+    request_bytes_ = tunnel_->from_client();
+    sent_bytes_ = tunnel_->from_backend();
+    tunnel_.reset();
+  }
   door_.remove(*this);
   note_change();
   // Refused in the middle of its body by the server side: on_refused() booked it.

@@ -17,6 +17,7 @@ DifyCall::DifyCall(io::Loop& loop, http::Client& client, Order order, DifyCallHa
   options.streamed = order.streamed_body;
   options.streamed_length = order.streamed_length;
   options.alone = true;
+  options.upgrade = order.upgrade;
   call_ = client.start(order.target->origin, order.head, std::move(options), *this);
   if (order.first_event) {
     first_event_ = loop_.after(*order.first_event, [this] { give_up(ErrorCode::first_token_timeout); });

@@ -19,6 +19,7 @@ namespace outrigger::proxy {
 // Any of these may destroy the call.
 class DifyCallHandler {
  public:
+  // With 101, which only an order with `upgrade` can get, the last call.
   virtual void on_call_head(http::ResponseHead head) = 0;
   virtual void on_call_body(const Bytes& data) = 0;
   // Last calls, either of them.
@@ -45,6 +46,7 @@ class DifyCall final : private http::CallHandler {
     bool streamed_body = false;
     std::optional<std::uint64_t> streamed_length;
     std::optional<Duration> first_event;
+    std::string_view upgrade{};  // as in http::CallOptions
   };
   // `handler` must outlive the call.
   DifyCall(io::Loop& loop, http::Client& client, Order order, DifyCallHandler& handler);
@@ -57,6 +59,8 @@ class DifyCall final : private http::CallHandler {
   // Off stops the backend, in the end. The idle clock stands still then, for it is the client who is slow.
   void read_body(bool on);
   void note_event() { first_event_.cancel(); }
+  // After on_call_head with 101.
+  [[nodiscard]] http::Upgraded take_upgraded() { return call_->take_upgraded(); }
 
  private:
   void on_head(http::ResponseHead head) override;

@@ -16,9 +16,6 @@ bool is_json(const http::Headers& headers) {
   return type && type->contains("json") && !headers.get("content-encoding");
 }
 
-// Other upgrades are an offer that may be passed over (RFC 9110 §7.8); whoever wants a WebSocket can do nothing with the rest.
-bool wants_socket(const http::Headers& headers) { return headers.has_token("upgrade", "websocket"); }
-
 // The value of `user` in a query, as it stands there: it only spreads.
 std::string_view user_in(std::string_view query) {
   while (!query.empty()) {
@@ -48,7 +45,6 @@ void DifyFlow::begin() {
   queue_ = dify::queue_class(call_kind_, false);
   name_app();
   if (door_.draining()) return answer_error(ErrorCode::draining);
-  if (wants_socket(request.headers)) return answer_error(ErrorCode::not_implemented);
   const std::uint64_t length = request.content_length.value_or(0);
   const std::uint64_t whole_max = is_paced() ? snapshot_->config().limits.body : k_small_body;
   const bool is_small = !request.chunked && length <= k_small_body;

@@ -10,6 +10,9 @@
 // itself, as from a pursuit; the others are told what it keeps. dify_flow.cpp has the asking, dify_cached.cpp what the cache answers
 // or has made up, dify_answer.cpp the answering.
 //
+// A request for a WebSocket is no run and passes at once. If the backend agrees, DifyTunnel has both connections until the end, which
+// is the end of the request here as well; any other answer is an answer like any.
+//
 // Owned by its Exchange. finish() is the only exit and writes the access log.
 #pragma once
 
@@ -25,6 +28,7 @@
 #include "proxy/dify_infos.h"
 #include "proxy/dify_judge.h"
 #include "proxy/dify_live.h"
+#include "proxy/dify_tunnel.h"
 #include "proxy/metrics.h"
 
 namespace outrigger::proxy {
@@ -103,6 +107,9 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   void watch_client();
   void answer_error(ErrorCode code, std::optional<Duration> retry_after = {});
   void fail_answer(ErrorCode code);
+  // A WebSocket: from its 101 on, until one of both sides is gone.
+  void open_tunnel(http::ResponseHead head);
+  void on_tunnel_over(std::optional<ErrorCode> why);
   void add_own_headers(http::Headers& headers) const;
   void finish(Outcome outcome);
   void log_access(Outcome outcome);
@@ -143,6 +150,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   std::optional<providers::dify::IdSwap> swap_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>();
 
+  std::optional<DifyTunnel> tunnel_;
   bool waiting_for_drain_ = false;
   io::Timer send_timer_;
 

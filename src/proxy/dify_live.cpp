@@ -1,7 +1,7 @@
 #include "proxy/dify_live.h"
 
-#include "providers/json_doc.h"
 #include "providers/dify/run_request.h"
+#include "providers/json_doc.h"
 #include "providers/json_object.h"
 #include "proxy/dify_door.h"
 

@@ -29,7 +29,7 @@ class DifyLive {
 
   struct Resolved {
     std::string conversation{};  // Dify's id; empty: there is none, and:
-    bool is_unknown = false;   // nothing is remembered of it (any more); else the first turn could not be asked again:
+    bool is_unknown = false;     // nothing is remembered of it (any more); else the first turn could not be asked again:
     ErrorCode error = ErrorCode::internal;
     std::optional<Duration> retry_after{};
     std::optional<Bytes> words{};  // what Dify said of it, with `status`

@@ -113,6 +113,9 @@ void DifyPursuit::send(std::size_t step) {
     if (config.dify.stop_on_leave) sent_head_ = order.head;
     if (order_.streaming) order.first_event = config.dify.first_event;
   }
+  // Any other offer to leave HTTP, and one that is not sound, is passed over (RFC 9110 §7.8): the backend never hears of it, and so
+  // cannot agree to what we would not understand. Dify answers it in its own words.
+  if (!is_paced() && http::asks_web_socket(order_.head)) order.upgrade = http::k_web_socket;
   order.body = order_.body;
   order.streamed_body = order_.streamed_body;
   order.streamed_length = order_.streamed_length;
@@ -167,6 +170,14 @@ void DifyPursuit::read_body(bool on) {
 }
 
 void DifyPursuit::on_call_head(http::ResponseHead head) {
+  if (head.status == 101) {
+    // Without the proof it may be an echo, or have been meant for somebody else's request.
+    if (!http::agrees_to_web_socket(order_.head, head)) {
+      return on_call_failed({ErrorCode::upstream_protocol, "the backend did not prove that it agreed to a WebSocket"});
+    }
+    door_.metrics().count_attempt(served_by_, "ok");
+    return handler_.on_answer(std::move(head), std::nullopt);
+  }
   head_ = std::move(head);
   status_ = head_.status;
   is_stream_ = watch_ && head_.status == 200 && is_event_stream(head_);

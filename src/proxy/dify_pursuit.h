@@ -28,7 +28,8 @@ class DifyDoor;
 // on_upload() and the beginning of an answer must not destroy the pursuit; everything else may.
 class DifyPursuitHandler {
  public:
-  // The answer begins; or `whole`: this is all of it, and the last call.
+  // The answer begins; or `whole`: this is all of it, and the last call; so it is with 101, for who asked for a WebSocket
+  // (take_upgraded()).
   virtual void on_answer(http::ResponseHead head, std::optional<Bytes> whole) = 0;
   virtual void on_answer_body(const Bytes& data) = 0;
   // Last calls, any of them. It ended; it broke off; there is none, and another try may succeed after `retry_after`.
@@ -83,6 +84,8 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   [[nodiscard]] std::size_t unsent() const { return call_ != nullptr ? call_->unsent() : 0; }
   // Off stops the backend, in the end.
   void read_body(bool on);
+  // In on_answer() with 101: the backend's connection.
+  [[nodiscard]] http::Upgraded take_upgraded() { return call_->take_upgraded(); }
   // Nobody waits for the answer any more: a run that Dify would go on with is stopped there, if the operator wants that.
   void stop_run();
 

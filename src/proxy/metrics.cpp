@@ -32,6 +32,7 @@ obs::Registry& declare(obs::Registry& registry) {
       {0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
   registry.declare_counter("outrigger_dify_stops_total",
                            "Runs whose client left and that Dify was told to stop, by outcome.");
+  registry.declare_gauge("outrigger_dify_sockets", "WebSockets that are open at the dify door.");
   registry.declare_counter("outrigger_tokens_total", "Tokens paid for, by target and direction.");
   return registry;
 }
@@ -91,6 +92,8 @@ void Metrics::observe_dify_wait(std::string_view app, Duration waited) {
   }
   series.queue_wait->observe(seconds(waited));
 }
+
+obs::Gauge& Metrics::dify_sockets() { return registry_.gauge("outrigger_dify_sockets"); }
 
 void Metrics::count_stop(std::string_view outcome) {
   registry_.counter("outrigger_dify_stops_total", {{"outcome", outcome}}).add();

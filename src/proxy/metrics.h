@@ -48,6 +48,8 @@ class Metrics {
   // A request at the dify door. `app`: its name, or a digest's beginning; too many of them fall together as "other".
   void count_dify(std::string_view app, Outcome outcome);
   void observe_dify_wait(std::string_view app, Duration waited);
+  // WebSockets that are open.
+  obs::Gauge& dify_sockets();
   // A run that Dify was told to stop, or was not.
   void count_stop(std::string_view outcome);
   void count_bypass(chat::BypassReason reason);
