@@ -238,7 +238,9 @@ struct App {
 // [dify]: how the dify door treats its backends, the [[upstream]]s with dialect = "dify".
 struct Dify {
   std::vector<WeightedTarget> target;  // names of upstreams; never empty when there is a dify door
-  std::vector<std::string> fallback;   // names of upstreams
+  // The targets are one Dify behind several addresses: whichever is least busy is asked. Otherwise each user belongs to one of them.
+  bool are_equal = false;
+  std::vector<std::string> fallback;  // names of upstreams
   Concurrency concurrency{.fixed = 8, .adaptive = {}};
   Queue queue{.depth = 100, .wait = 30s};
   std::optional<std::uint32_t> per_user;  // runs of one user of an app at once

@@ -65,6 +65,9 @@ void read_target_list(TableReader& table, const Config& config, const Node& list
       table.context().error(item.place, R"(a target is written "dify-new", or { to = "dify-new", weight = 1 })");
     }
   }
+  const bool is_plain =
+      std::all_of(list.items.begin(), list.items.end(), [](const Node& item) { return item.kind == Node::Kind::string; });
+  dify.are_equal = is_plain && list.items.size() > 1;
   const bool has_weight =
       std::any_of(dify.target.begin(), dify.target.end(), [](const WeightedTarget& target) { return target.weight > 0; });
   if (list.items.empty() || list.items.size() > k_max_backends) {

@@ -79,6 +79,12 @@ std::string target_text(const std::vector<WeightedTarget>& targets) {
   return text;
 }
 
+std::string equals_text(const std::vector<WeightedTarget>& targets) {
+  std::string text = "the least busy of ";
+  for (const WeightedTarget& target : targets) text += (&target == targets.data() ? "" : ", ") + target.to;
+  return text;
+}
+
 std::string chain_text(const Model& model) {
   std::string text = target_text(model.target);
   for (const std::string& fallback : model.fallback) text += ", then " + fallback;
@@ -147,7 +153,7 @@ std::string client_text(const Client& client) {
 }
 
 std::string dify_text(const Dify& dify) {
-  std::string text = "to " + target_text(dify.target);
+  std::string text = "to " + (dify.are_equal ? equals_text(dify.target) : target_text(dify.target));
   for (const std::string& fallback : dify.fallback) text += ", then " + fallback;
   const Concurrency& runs = dify.concurrency;
   text += fmt::format("\n{:14}", "");

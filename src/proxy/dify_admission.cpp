@@ -22,7 +22,12 @@ bool is_out(const Look& look) { return look.readiness == Readiness::resting || l
 }  // namespace
 
 DifyAdmission::DifyAdmission(io::World world, Order order, DifyAdmissionHandler& handler)
-    : world_(world), ticket_(order.ticket), user_flow_(order.user_flow), deadline_(order.deadline), handler_(handler) {
+    : world_(world),
+      equals_(order.equals),
+      ticket_(order.ticket),
+      user_flow_(order.user_flow),
+      deadline_(order.deadline),
+      handler_(handler) {
   for (DifyLanes& lanes : order.steps) steps_.push_back({std::move(lanes)});
   steps_.front().lanes.back()->retries().deposit(now());
 }
@@ -55,13 +60,13 @@ Look DifyAdmission::look_at(std::size_t step) const {
 
 Choice DifyAdmission::choose() const {
   std::vector<resilience::Candidate> candidates;
-  bool is_decided = false;
+  bool has_usable = false;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     resilience::Candidate& candidate = candidates.emplace_back();
-    candidate.is_spent = steps_[i].is_spent || is_decided;
+    candidate.is_spent = steps_[i].is_spent || (has_usable && i >= equals_);
     if (candidate.is_spent) continue;
     candidate.look = look_at(i);
-    is_decided = !is_out(candidate.look);
+    has_usable = has_usable || !is_out(candidate.look);
   }
   return resilience::plan(candidates, now(), deadline_);
 }

@@ -6,8 +6,9 @@
 //      ▼   └─ its turn ─ waiting: in the first lane that has no room, until the deadline
 //   refused
 //
-// A backend that is only busy is waited for, never left for another: its users' conversations are there. One that rests, is shut or
-// cannot be reached is passed over. Which of the rest is taken, or waited for, is resilience/plan's.
+// A backend that is only busy is waited for, never left for another installation: its users' conversations are there. Of replicas any
+// will do. One that rests, is shut or cannot be reached is passed over. Which of the rest is taken, or waited for, is
+// resilience/plan's.
 //
 // Owned by its flow. Dropping it gives all permits back.
 #pragma once
@@ -47,6 +48,7 @@ class DifyAdmission final : private Waiter {
  public:
   struct Order {
     std::vector<DifyLanes> steps;  // best first; not empty; the last lane of each is there
+    std::size_t equals = 1;        // so many of the first are replicas of one another
     resilience::Ticket ticket;     // its flow: whose turn it is at a backend, so apps have equal shares
     std::uint64_t user_flow = 0;   // whose turn it is within an app
     MonoTime deadline{};
@@ -91,6 +93,7 @@ class DifyAdmission final : private Waiter {
   };
   io::World world_;
   std::vector<Step> steps_;
+  std::size_t equals_;
   resilience::Ticket ticket_;
   std::uint64_t user_flow_;
   MonoTime deadline_;

@@ -35,13 +35,19 @@ obs::SavedBy saved_by(CacheResult result) {
 
 void DifyFlow::answer_run(Chain chain) {
   const config::Config& config = snapshot_->config();
+  // Replicas of one Dify answer alike; two installations may not.
+  const auto home_of = [this](const Chain& of) -> std::string_view {
+    const Target* first =
+        dify_equals(*snapshot_) > 1 ? snapshot_->target_named(snapshot_->config().dify.target.front().to) : nullptr;
+    return (first != nullptr ? first : of.front().destination.target)->identity;
+  };
   judgement_ = judge_run(config,
                          {.app = caller_.app,
                           .digest = caller_.digest,
                           .call = call_kind_,
                           .run = run_,
                           .target = target(),
-                          .backend = chain.front().destination.target->identity,
+                          .backend = home_of(chain),
                           .headers = exchange_.request().headers},
                          door_.keys());
   if (judgement_.bypass) {
@@ -211,7 +217,7 @@ void DifyFlow::end_following() {
 void DifyFlow::go_alone() {
   leave_fill();
   leads_ = false;
-  Chain chain = dify_chain(*snapshot_, whose());
+  Chain chain = this->chain();
   if (chain.empty()) return answer_error(ErrorCode::no_target, 1s);
   if (!std::exchange(has_gone_alone_, true)) return join_or_lead(std::move(chain), nullptr);
   result_ = CacheResult::miss;
@@ -278,7 +284,7 @@ bool DifyFlow::answer_minted() {
   if (kind == dify::IdKind::conversation && may_live && reads_whole_) {
     state_ = State::resolving;
     minted_conversation_ = id;
-    Chain chain = dify_chain(*snapshot_, whose());
+    Chain chain = this->chain();
     if (chain.empty()) {
       answer_error(ErrorCode::no_target, 1s);
       return true;

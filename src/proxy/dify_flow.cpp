@@ -115,9 +115,13 @@ void DifyFlow::proceed() {
   if (!answer_minted() && !serve_info()) route();
 }
 
+Chain DifyFlow::chain() const {
+  return dify_chain(*snapshot_, whose(), [this](const Link& link) { return load_of(*door_.lanes().of(link, {})); });
+}
+
 // Where it goes, whatever the cache says.
 void DifyFlow::route() {
-  Chain chain = dify_chain(*snapshot_, whose());
+  Chain chain = this->chain();
   if (chain.empty()) return answer_error(ErrorCode::no_target, 1s);
   if (call_kind_.asks_model) return answer_run(std::move(chain));
   judgement_.bypass = chat::BypassReason::endpoint;

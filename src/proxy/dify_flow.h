@@ -75,6 +75,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   [[nodiscard]] std::optional<std::uint64_t> whose() const;
   [[nodiscard]] bool is_paced() const { return queue_ != providers::dify::QueueClass::never; }
   [[nodiscard]] std::string_view target() const;
+  [[nodiscard]] Chain chain() const;
   void proceed();
   void route();
   void ask(Chain chain);

@@ -50,6 +50,7 @@ void DifyPursuit::wait_for_turn() {
   const config::Model& pace = order_.snapshot->dify_pace();
   const DifyCaller& caller = order_.caller;
   DifyAdmission::Order order;
+  order.equals = dify_equals(*order_.snapshot);
   for (const Link& link : order_.chain) {
     DifyLanes& lanes = order.steps.emplace_back();
     lanes[static_cast<std::size_t>(DifyRole::backend)] = door_.lanes().of(link, {});
@@ -81,7 +82,8 @@ void DifyPursuit::on_refused(const Refusal& refusal) {
 }
 
 void DifyPursuit::on_admitted(std::size_t step, DifyPermits permits) {
-  const DifyWatch::Subject subject{order_.chain[step].name, order_.chain.size() > 1, order_.kind.run, order_.keep};
+  const DifyWatch::Subject subject{order_.chain[step].name, order_.chain.size() > dify_equals(*order_.snapshot),
+                                   order_.kind.run, order_.keep};
   watch_.emplace(door_.world(), door_.metrics(), subject, std::move(permits));
   send(step);
 }

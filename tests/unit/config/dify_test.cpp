@@ -76,6 +76,21 @@ stop_on_leave = true
   CHECK(load(k_door + "[dify]\nconcurrency = { min = 2, max = 10 }").config->dify.concurrency.adaptive->max == 10);
 }
 
+TEST_CASE("backends without weights are equal, one alone or one with a weight are not") {
+  const auto are_equal = [](std::string_view target) {
+    const auto loaded = load(k_door + "[dify]\ntarget = " + std::string(target) + "\n");
+    INFO(all(loaded));
+    REQUIRE(loaded.config);
+    return loaded.config->dify.are_equal;
+  };
+  CHECK(are_equal(R"(["new", "old"])"));
+  CHECK_FALSE(are_equal(R"(["new", { to = "old", weight = 1 }])"));
+  CHECK_FALSE(are_equal(R"([{ to = "new", weight = 50 }, { to = "old", weight = 50 }])"));
+  CHECK_FALSE(are_equal(R"(["new"])"));
+  CHECK_FALSE(are_equal(R"("new")"));
+  CHECK_FALSE(load(k_door).config->dify.are_equal);
+}
+
 struct Case {
   std::string_view text, message;
 };
@@ -213,6 +228,8 @@ TEST_CASE("the summary shows the door, its backends and its apps, and no key") {
                    "              8 runs at once, 100 may wait 30s\n") != std::string::npos);
   CHECK(shown.find("app         faq  4 runs at once\n") != std::string::npos);
   CHECK(shown.find("hunter2") == std::string::npos);
+  CHECK(summary(*load(k_door + "[dify]\ntarget = [\"new\", \"old\"]\n").config).find("to the least busy of new, old\n") !=
+        std::string::npos);
 }
 
 }  // namespace

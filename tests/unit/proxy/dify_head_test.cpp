@@ -1,8 +1,7 @@
-// Heads on their way to Dify's api, paths of stop calls, and which backend a user belongs to.
+// Heads on their way to Dify's api, and paths of stop calls.
 #include <catch2/catch_test_macros.hpp>
 
 #include "dify_bench.h"
-#include "proxy/dify_chain.h"
 #include "proxy/dify_head.h"
 
 namespace outrigger::proxy {
@@ -101,38 +100,6 @@ TEST_CASE("where a run is stopped") {
     CHECK(stop_path("/v1/chat-messages", task).empty());
   }
   CHECK(stop_path("/v1/audio-to-text", "t-1").empty());
-}
-
-TEST_CASE("models are not asked of Dify's api, even if it stands first") {
-  const auto snapshot = snapshot_of(k_dify_config + "[[upstream]]\nname = \"relay\"\nurl = \"http://relay/v1\"\n");
-  CHECK(snapshot->destination("/v1/chat/completions").target->upstream->name == "relay");
-  CHECK(snapshot->destination("/new/v1/info").target->upstream->name == "new");
-  CHECK(dify_chain(*snapshot, 1).front().name == "new");
-}
-
-TEST_CASE("users are shared out by weight, each always to the same backend, and nobody moves back as a weight grows") {
-  const auto with = [](int percent) {
-    return snapshot_of(k_dify_config +
-                       fmt::format("[dify]\ntarget = [{{ to = \"old\", weight = {} }}, {{ to = \"new\", weight = "
-                                   "{} }}]\nfallback = [\"old\"]\n",
-                                   100 - percent, percent));
-  };
-  const auto few = with(5), many = with(50);
-  int moved_early = 0, moved_late = 0;
-  for (int i = 0; i < 2000; ++i) {
-    const std::uint64_t user = spread_of("user-" + std::to_string(i));
-    const Chain before = dify_chain(*few, user), after = dify_chain(*many, user);
-    CHECK(dify_chain(*few, user).front().name == before.front().name);
-    moved_early += before.front().name == "new";
-    moved_late += after.front().name == "new";
-    if (before.front().name == "new") CHECK(after.front().name == "new");
-    CHECK(before.back().name == "old");
-  }
-  CHECK(moved_early > 50);
-  CHECK(moved_early < 150);
-  CHECK(moved_late > 900);
-  CHECK(moved_late < 1100);
-  CHECK(dify_chain(*many, std::nullopt).front().name == "old");
 }
 
 }  // namespace
