@@ -2,6 +2,8 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
+
 #include "admin/admin_flow.h"
 #include "admin/json.h"
 #include "providers/answer.h"
@@ -28,6 +30,13 @@ void describe_seconds(Json& json, Json::Value object, const char* name, const st
   if (value) json.put(object, name, seconds(*value));
 }
 
+void describe_times(Json& json, Json::Value object, const char* name, const resilience::DecayingQuantile& times) {
+  const Json::Value percentiles = json.object(object, name);
+  describe_seconds(json, percentiles, "p50", times.at(0.5));
+  describe_seconds(json, percentiles, "p95", times.at(0.95));
+  describe_seconds(json, percentiles, "p99", times.at(0.99));
+}
+
 void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, MonoTime now) {
   json.put(object, "name", lane.name());
   const resilience::Health& health = lane.health();
@@ -41,10 +50,7 @@ void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, Mono
   const Json::Value queue = json.object(object, "queue");
   json.put(queue, "waiting", static_cast<std::uint64_t>(lane.queue().size()));
   json.put(queue, "depth", static_cast<std::uint64_t>(lane.queue().depth()));
-  const Json::Value token = json.object(object, "first_token_seconds");
-  describe_seconds(json, token, "p50", lane.first_token().at(0.5));
-  describe_seconds(json, token, "p95", lane.first_token().at(0.95));
-  describe_seconds(json, token, "p99", lane.first_token().at(0.99));
+  describe_times(json, object, "first_token_seconds", lane.first_token());
   const Json::Value unfit = json.object(object, "unfit");
   for (const auto& [reason, times] : lane.unfit()) json.put(unfit, reason.data(), times);
   const Json::Value keys = json.array(object, "keys");
@@ -60,17 +66,42 @@ void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, Mono
   }
 }
 
-// The dify door's apps, each at each backend; the backends themselves stand among the targets.
+// What a backend of the dify door has made of its runs; how it is now stands among the targets.
+void describe_backend(Json& json, Json::Value object, const std::string& name, const proxy::DifyMetrics& metrics) {
+  static const proxy::DifyMetrics::Backend k_unused;
+  const auto found = metrics.backends().find(name);
+  const proxy::DifyMetrics::Backend& backend = found != metrics.backends().end() ? found->second : k_unused;
+  json.put(object, "name", name);
+  const Json::Value runs = json.object(object, "runs");
+  for (std::size_t i = 0; i < proxy::k_outcomes; ++i) {
+    json.put(runs, proxy::name(static_cast<proxy::Outcome>(i)).data(), backend.runs[i]);
+  }
+  const Json::Value errors = json.object(object, "errors");
+  for (const auto& [code, times] : backend.errors) json.put(errors, code.c_str(), times);
+  describe_times(json, object, "first_event_seconds", backend.first_event);
+  describe_times(json, object, "run_seconds", backend.whole_run);
+  json.put(object, "prompt_tokens", backend.prompt_tokens);
+  json.put(object, "completion_tokens", backend.completion_tokens);
+  const Json::Value price = json.object(object, "price");
+  for (const auto& [currency, amount] : backend.price) json.put(price, currency.c_str(), amount);
+}
+
+// The dify door's backends, and its apps, each at each backend.
 void describe_dify(Json& json, Json::Value object, const proxy::DifyDoor& door, MonoTime now) {
   json.put(object, "requests", static_cast<std::uint64_t>(door.flows()));
   const Json::Value backends = json.array(object, "backends");
   const config::Dify& dify = door.snapshot()->config().dify;
-  for (const config::WeightedTarget& target : dify.target) json.append(backends, target.to);
-  for (const std::string& fallback : dify.fallback) json.append(backends, fallback);
+  for (const config::WeightedTarget& target : dify.target) {
+    describe_backend(json, json.append_object(backends), target.to, door.dify_metrics());
+  }
+  for (const std::string& fallback : dify.fallback) {
+    if (std::ranges::find(dify.target, fallback, &config::WeightedTarget::to) != dify.target.end()) continue;
+    describe_backend(json, json.append_object(backends), fallback, door.dify_metrics());
+  }
   const Json::Value apps = json.array(object, "apps");
-  door.apps().each([&](const proxy::Lane& lane) {
+  door.apps().each([&](const std::string& label, const proxy::Lane& lane) {
     const Json::Value app = json.append_object(apps);
-    json.put(app, "app", lane.name());
+    json.put(app, "app", label);
     json.put(app, "backend", lane.model());
     json.put(app, "breaker", resilience::name(lane.health().state(now)));
     json.put(app, "in_flight", static_cast<std::uint64_t>(lane.concurrency().in_flight()));

@@ -202,6 +202,8 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.count("response_bytes", record.response_bytes);
   line.count("prompt_tokens", record.prompt_tokens);
   line.count("completion_tokens", record.completion_tokens);
+  line.number("price", record.price);
+  line.text("currency", record.currency);
   line.number("saved_usd", record.saved_usd);
   line.duration("duration_ms", record.duration);
   line.duration("first_byte_ms", record.first_byte);

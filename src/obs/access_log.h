@@ -32,6 +32,8 @@ struct AccessRecord {
   bool stream = false;
   std::uint64_t request_bytes = 0, response_bytes = 0;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
+  double price = 0;           // of a run, as Dify counted it; not told for workflows
+  std::string_view currency;  // of the price
   double saved_usd = 0;
   Duration duration{};     // request head to last byte of the answer
   Duration first_event{};  // of a run's stream: from the request head to the first event that says something

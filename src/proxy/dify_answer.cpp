@@ -25,8 +25,7 @@ void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
   if (head.status == 101) return open_tunnel(std::move(head));
   state_ = State::answering;
   status_ = head.status;
-  // A key that Dify does not know may be anybody's invention: no series of its own.
-  if (status_ == 401 && caller_.app == nullptr && !caller_.label.empty()) caller_.label = "unknown";
+  note_app(head);
   // A stream may be a long and quiet one.
   run_.canonical = {};
   run_.query = {};
@@ -47,6 +46,19 @@ void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
   exchange_.respond(answer_head(std::move(head)), length);
 }
 
+// Has Dify taken the key of an app that the configuration does not name? 502 to 504 are said by somebody before it.
+void DifyFlow::note_app(const http::ResponseHead& head) {
+  using providers::dify::CallKind;
+  const bool asks_for_app = call_kind_.kind == CallKind::run || call_kind_.kind == CallKind::app_info;
+  if (caller_.app != nullptr || caller_.digest.empty() || !asks_for_app || status_ == 401 || status_ >= 502) return;
+  says_name_ = call_kind_.info == providers::dify::InfoKind::info && status_ == 200 && !head.headers.get("content-encoding");
+  const std::string_view authorization = exchange_.request().headers.get("authorization").value_or("");
+  if (!says_name_ && pursuit()->target() != nullptr) {
+    door_.names().ask(caller_.digest, *pursuit()->target(), authorization);
+  }
+  caller_.label = door_.names().of(caller_.digest);
+}
+
 http::ResponseHead DifyFlow::answer_head(http::ResponseHead from) const {
   http::ResponseHead head;
   head.status = from.status;
@@ -60,9 +72,12 @@ http::ResponseHead DifyFlow::answer_head(http::ResponseHead from) const {
 }
 
 void DifyFlow::on_answer_body(const Bytes& data) {
-  if (info_) {
+  if (info_ || says_name_) {
     info_body_.append(data.view());
-    if (info_body_.size() > DifyInfos::k_body_max) info_.reset();
+    if (info_body_.size() > DifyInfos::k_body_max) {
+      info_.reset();
+      says_name_ = false;
+    }
   }
   write(swap_ ? Bytes::copy(swap_->feed(data.view())) : data);
 }
@@ -98,6 +113,10 @@ void DifyFlow::watch_client() {
 
 void DifyFlow::on_answer_end() {
   if (swap_) write(Bytes::copy(swap_->rest()));
+  if (says_name_) {
+    door_.names().learn(caller_.digest, info_body_);
+    caller_.label = door_.names().of(caller_.digest);
+  }
   if (info_) {
     info_->body = Bytes::copy(info_body_);
     door_.infos().put(caller_.digest, exchange_.request().target, std::move(*info_));
@@ -124,7 +143,7 @@ void DifyFlow::open_tunnel(http::ResponseHead head) {
   first_byte_ = door_.world().loop.now();
   http::Upgraded backend = pursuit_->take_upgraded();
   tunnel_.emplace(door_.world().loop, exchange_.upgrade(answer_head(std::move(head)), http::k_web_socket),
-                  std::move(backend), door_.metrics().dify_sockets(),
+                  std::move(backend), door_.dify_metrics().sockets(),
                   [this](std::optional<ErrorCode> why) { on_tunnel_over(why); });
 }
 
@@ -244,15 +263,17 @@ void DifyFlow::finish(Outcome outcome) {
   note_change();
   // Refused in the middle of its body by the server side: on_refused() booked it.
   if (outcome != Outcome::client_gone || status_ != 0 || !exchange_.responded()) {
-    door_.metrics().count_dify(caller_.label, outcome);
+    door_.dify_metrics().count_request(caller_.label, outcome);
     if (is_paced() && pursuit() != nullptr && !caller_.label.empty()) {
-      door_.metrics().observe_dify_wait(caller_.label, pursuit()->waited());
+      door_.dify_metrics().observe_wait(caller_.label, pursuit()->waited());
     }
     const bool has_cache = caller_.app != nullptr && caller_.app->cache;
     if (call_kind_.kind == providers::dify::CallKind::run && has_cache) {
       door_.metrics().of_model(caller_.label).cache[static_cast<std::size_t>(result_)]->add();
     }
-    if (door_.logs_access()) log_access(outcome);
+    const DifyRun run = sum_up(outcome);
+    if (call_kind_.asks_model && pursuit() != nullptr) door_.dify_metrics().count_run(run, door_.world().loop.now());
+    if (door_.logs_access()) log_access(run);
   }
   leave_fill();
   pursuit_.reset();
@@ -267,7 +288,28 @@ void DifyFlow::note_change() {
   door_.note_change(is_own ? std::string_view(caller_.digest) : std::string_view(), settles);
 }
 
-void DifyFlow::log_access(Outcome outcome) {
+DifyRun DifyFlow::sum_up(Outcome outcome) const {
+  DifyRun run;
+  run.app = caller_.label;
+  run.kind = call_kind_.run;
+  run.outcome = outcome;
+  run.backend = served_by();
+  if (const DifyWatch* watch = pursuit() != nullptr ? pursuit()->watch() : nullptr) {
+    const providers::dify::RunReader* answer = watch->reader();
+    run.took = door_.world().loop.now() - watch->started();
+    if (pursuit()->first_event() != MonoTime{}) run.first_event = pursuit()->first_event() - watch->started();
+    if (watch->signal().kind != providers::SignalKind::ok) run.code = providers::dify::known_code(watch->signal().code);
+    if (answer != nullptr && answer->spent()) {
+      run.usage = answer->usage();
+      run.price = answer->spent()->price;
+      run.currency = answer->spent()->currency;
+    }
+  }
+  if (run.code.empty() && failed_ && error_ != ErrorCode::client_gone) run.code = traits(error_).name;
+  return run;
+}
+
+void DifyFlow::log_access(const DifyRun& run) {
   const http::RequestHead& request = exchange_.request();
   obs::AccessRecord record;
   record.time = door_.world().loop.wall_now();
@@ -289,9 +331,14 @@ void DifyFlow::log_access(Outcome outcome) {
   record.cache = name(result_);
   if (judgement_.bypass) record.cache_reason = chat::name(*judgement_.bypass);
   record.saved_usd = saved_usd_;
+  const providers::Usage usage = run.usage.value_or(providers::Usage{});
+  record.prompt_tokens = usage.prompt_tokens;
+  record.completion_tokens = usage.completion_tokens;
+  record.price = run.price;
+  record.currency = run.currency;
   if (failed_) record.error = traits(error_).name;
   constexpr int k_client_closed_request = 499;  // nginx's word for it
-  record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;
+  record.status = status_ == 0 && run.outcome == Outcome::client_gone ? k_client_closed_request : status_;
   record.stream = run_.streaming;
   record.request_bytes = request_bytes_;
   record.response_bytes = sent_bytes_;

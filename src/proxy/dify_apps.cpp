@@ -23,6 +23,7 @@ std::shared_ptr<Lane> DifyApps::of(const std::string& backend, const std::string
     found = known_.emplace(key, Known{std::move(lane), generation_}).first;
   }
   Known& known = found->second;
+  known.label = label;
   if (known.generation != generation_) {
     known.lane->configure(settings_of(limit, pace));
     known.generation = generation_;
@@ -43,8 +44,8 @@ bool DifyApps::has_place() {
   return true;
 }
 
-void DifyApps::each(const std::function<void(const Lane& lane)>& visit) const {
-  for (const auto& [key, known] : known_) visit(*known.lane);
+void DifyApps::each(const std::function<void(const std::string& label, const Lane& lane)>& visit) const {
+  for (const auto& [key, known] : known_) visit(known.label, *known.lane);
 }
 
 }  // namespace outrigger::proxy

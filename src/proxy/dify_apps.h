@@ -24,17 +24,18 @@ class DifyApps {
   DifyApps(const DifyApps&) = delete;
   DifyApps& operator=(const DifyApps&) = delete;
 
-  // `who`: the digest of an app's key, or of that and a user. `label`: its name for people. `limit`: at once; nothing: no limit.
+  // `who`: the digest of an app's key, or of that and a user. `label`: its name for people, the last one counts. `limit`: at once; nothing: no limit.
   std::shared_ptr<Lane> of(const std::string& backend, const std::string& who, const std::string& label,
                            std::optional<std::uint32_t> limit, const config::Model& pace);
   // The configuration was read again.
   void reconfigure() { ++generation_; }
-  void each(const std::function<void(const Lane& lane)>& visit) const;
+  void each(const std::function<void(const std::string& label, const Lane& lane)>& visit) const;
 
  private:
   struct Known {
     std::shared_ptr<Lane> lane;
     std::uint64_t generation = 0;
+    std::string label{};
   };
   [[nodiscard]] bool has_place();
 

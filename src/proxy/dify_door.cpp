@@ -16,11 +16,14 @@ DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, ca
       client_(client),
       metrics_(metrics),
       access_(access),
+      dify_metrics_(metrics),
       apps_(world),
-      stops_(world, client, metrics),
+      names_(world, client),
+      stops_(world, client, dify_metrics_),
       fresh_(world, store),
       fills_(*this, store, fresh_, metrics),
-      live_(*this, store) {}
+      live_(*this, store),
+ uploads_(world.loop) {}
 
 DifyDoor::~DifyDoor() = default;
 
@@ -31,7 +34,7 @@ std::unique_ptr<http::ExchangeHandler> DifyDoor::on_request(http::Exchange& exch
 }
 
 http::Acceptor::ErrorBody DifyDoor::on_refused(ErrorCode code) {
-  metrics_.count_dify({}, Outcome::client_error);
+  dify_metrics_.count_request({}, Outcome::client_error);
   const std::string request_id = new_request_id();
   if (logs_access()) {
     obs::AccessRecord record;

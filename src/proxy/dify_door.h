@@ -13,7 +13,10 @@
 #include "proxy/dify_fresh.h"
 #include "proxy/dify_infos.h"
 #include "proxy/dify_live.h"
+#include "proxy/dify_metrics.h"
+#include "proxy/dify_names.h"
 #include "proxy/dify_stops.h"
+#include "proxy/dify_uploads.h"
 #include "proxy/lanes.h"
 
 namespace outrigger::proxy {
@@ -62,8 +65,12 @@ class DifyDoor final : public http::Acceptor {
   DifyFills& fills() { return fills_; }
   DifyInfos& infos() { return infos_; }
   DifyLive& live() { return live_; }
+  DifyUploads& uploads() { return uploads_; }
   http::Client& client() { return client_; }
+  DifyNames& names() { return names_; }
   Metrics& metrics() { return metrics_; }
+  DifyMetrics& dify_metrics() { return dify_metrics_; }
+  [[nodiscard]] const DifyMetrics& dify_metrics() const { return dify_metrics_; }
   [[nodiscard]] std::size_t flows() const { return flows_.size(); }
   std::string new_request_id();
   [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
@@ -81,12 +88,15 @@ class DifyDoor final : public http::Acceptor {
   Metrics& metrics_;
   obs::LineSink* access_;
   std::optional<Rng> ids_;  // made with the first request: a door that is off draws nothing
+  DifyMetrics dify_metrics_;
   DifyApps apps_;
+  DifyNames names_;
   DifyStops stops_;
   DifyFresh fresh_;
   DifyFills fills_;
   DifyInfos infos_;
   DifyLive live_;
+  DifyUploads uploads_;
   io::Timer settled_;
   std::set<DifyFlow*> flows_;
   bool draining_ = false;

@@ -60,10 +60,9 @@ void DifyFlow::name_app() {
   if (call_kind_.surface != dify::Surface::service) return;
   const std::string_view key = presented_key(exchange_.request().headers);
   if (key.empty()) return;
-  constexpr std::size_t k_shown = 8;
   caller_.digest = chat::sha256_hex(key);
   caller_.app = snapshot_->app_with(caller_.digest);
-  caller_.label = caller_.app != nullptr ? caller_.app->name : "app-" + caller_.digest.substr(0, k_shown);
+  caller_.label = caller_.app != nullptr ? caller_.app->name : door_.names().of(caller_.digest);
 }
 
 void DifyFlow::on_body(std::string_view data) {

@@ -28,6 +28,7 @@
 #include "proxy/dify_infos.h"
 #include "proxy/dify_judge.h"
 #include "proxy/dify_live.h"
+#include "proxy/dify_metrics.h"
 #include "proxy/dify_tunnel.h"
 #include "proxy/metrics.h"
 
@@ -102,6 +103,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   void on_resolved(const DifyLive::Resolved& resolved);
 
   // Answering.
+  void note_app(const http::ResponseHead& head);
   void respond_own(int status, const Bytes& body, std::string_view content_type = "application/json");
   [[nodiscard]] http::ResponseHead answer_head(http::ResponseHead from) const;
   void write(const Bytes& data);
@@ -113,7 +115,8 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   void on_tunnel_over(std::optional<ErrorCode> why);
   void add_own_headers(http::Headers& headers) const;
   void finish(Outcome outcome);
-  void log_access(Outcome outcome);
+  [[nodiscard]] DifyRun sum_up(Outcome outcome) const;
+  void log_access(const DifyRun& run);
   [[nodiscard]] Outcome outcome_of_answer() const;
   // Of what this client has asked of Dify; null: nothing.
   [[nodiscard]] const DifyPursuit* pursuit() const;
@@ -144,10 +147,11 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   };
   Minted minted_{};  // what a client who did not get Dify's own answer knows it by
   providers::dify::RunTeller teller_;
-  std::optional<DifyInfos::Info> info_;  // being read:
-  std::string info_body_;
-  std::string minted_conversation_;  // as the client knows it; empty: by Dify's id
-  std::string target_;               // with Dify's id in it; empty: the client's
+  std::optional<DifyInfos::Info> info_;  // being read
+  bool says_name_ = false;               // the answer is what Dify says of an app that has no name yet
+  std::string info_body_;                // of either
+  std::string minted_conversation_;      // as the client knows it; empty: by Dify's id
+  std::string target_;                   // with Dify's id in it; empty: the client's
   std::optional<providers::dify::IdSwap> swap_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>();
 

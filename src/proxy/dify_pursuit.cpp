@@ -261,9 +261,9 @@ void DifyPursuit::stop_run() {
   if (!order_.snapshot->config().dify.stop_on_leave || !is_run || order_.caller.digest.empty()) return;
   const dify::RunReader* answer = watch_ ? watch_->reader() : nullptr;
   if (answer == nullptr || call_ == nullptr || answer->is_over() || order_.caller.user.empty()) return;
-  std::string path = stop_path(http::split_target(order_.head.target).path, answer->ids().task);
+  const std::string path = stop_path(http::split_target(order_.head.target).path, answer->ids().task);
   if (path.empty()) return;
-  door_.stops().stop(*order_.chain[step_].destination.target, std::move(sent_head_), std::move(path), order_.caller.user);
+  door_.stops().stop(*order_.chain[step_].destination.target, std::move(sent_head_), path, order_.caller.user);
 }
 
 }  // namespace outrigger::proxy

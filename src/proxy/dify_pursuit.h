@@ -99,6 +99,10 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   [[nodiscard]] bool is_stream() const { return is_stream_; }
   // An event of ours may follow what has been passed on of a run's stream.
   [[nodiscard]] bool at_boundary() const { return is_stream_ && watch_ && watch_->at_boundary(); }
+  // The same as a target; null: none yet.
+  [[nodiscard]] const Target* target() const { return attempts_ > 0 ? order_.chain[step_].destination.target : nullptr; }
+  // What is asked of a model, read along; null: no backend is asked.
+  [[nodiscard]] const DifyWatch* watch() const { return watch_ ? &*watch_ : nullptr; }
   // What has been read of a run's answer; null: nothing yet.
   [[nodiscard]] providers::dify::RunReader* reader() { return watch_ ? watch_->reader() : nullptr; }
   [[nodiscard]] const providers::dify::RunReader* reader() const { return watch_ ? watch_->reader() : nullptr; }

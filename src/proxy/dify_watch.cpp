@@ -67,6 +67,7 @@ void DifyWatch::judge(const Signal& signal, bool streamed) {
   if (is_first) spoke_at_ = now;
   auto& backend = permit(DifyRole::backend);
   auto& app = permit(DifyRole::app);
+  if (signal_.kind == SignalKind::ok) signal_ = signal;
   const bool has_failed = signal.kind == SignalKind::health;
   const bool blames_backend = has_failed && !is_of_app(signal);
   const bool was_judged = std::exchange(is_judged_, true);

@@ -51,10 +51,14 @@ class DifyWatch {
   // A stream has said something (no keep-alive).
   [[nodiscard]] bool has_spoken() const { return has_spoken_; }
   [[nodiscard]] MonoTime spoke_at() const { return spoke_at_; }
+  // Of the call.
+  [[nodiscard]] MonoTime started() const { return started_; }
   // Of a stream: nothing of an event that is not complete stands at its end.
   [[nodiscard]] bool at_boundary() const { return !reader_ || reader_->at_boundary(); }
   // Dify has said that something went wrong, or it broke off.
   [[nodiscard]] bool has_failed() const { return has_failed_; }
+  // What the answer told first that is not `ok`.
+  [[nodiscard]] const providers::Signal& signal() const { return signal_; }
   // What has been read of the answer; null: no body has come yet. A whole body is understood in finish().
   [[nodiscard]] providers::dify::RunReader* reader() { return reader_ ? &*reader_ : nullptr; }
   [[nodiscard]] const providers::dify::RunReader* reader() const { return reader_ ? &*reader_ : nullptr; }
@@ -72,6 +76,7 @@ class DifyWatch {
   bool has_spoken_ = false;
   bool is_judged_ = false;
   bool has_failed_ = false;
+  providers::Signal signal_;
   std::optional<providers::dify::RunReader> reader_;
 };
 

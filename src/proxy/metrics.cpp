@@ -30,9 +30,6 @@ obs::Registry& declare(obs::Registry& registry) {
   registry.declare_histogram(
       "outrigger_overhead_seconds", "Time that Outrigger itself spent on a request, without waiting for the upstream.",
       {0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
-  registry.declare_counter("outrigger_dify_stops_total",
-                           "Runs whose client left and that Dify was told to stop, by outcome.");
-  registry.declare_gauge("outrigger_dify_sockets", "WebSockets that are open at the dify door.");
   registry.declare_counter("outrigger_tokens_total", "Tokens paid for, by target and direction.");
   return registry;
 }
@@ -67,36 +64,6 @@ Metrics::PerModel& Metrics::of_model(std::string_view model) {
   }
   series.queue_wait = &registry_.histogram("outrigger_queue_wait_seconds", {{"model", key}});
   return series;
-}
-
-Metrics::PerApp& Metrics::of_app(std::string_view app) {
-  if (const auto found = apps_.find(label(app)); found != apps_.end()) return found->second;
-  return apps_[std::string(apps_.size() < k_models_max ? label(app) : "other")];
-}
-
-void Metrics::count_dify(std::string_view app, Outcome outcome) {
-  PerApp& series = of_app(app);
-  obs::Counter*& counter = series.requests[static_cast<std::size_t>(outcome)];
-  if (counter == nullptr) {
-    const std::string_view key = apps_.contains(label(app)) ? label(app) : "other";
-    counter = &registry_.counter("outrigger_requests_total", {{"door", "dify"}, {"app", key}, {"outcome", name(outcome)}});
-  }
-  counter->add();
-}
-
-void Metrics::observe_dify_wait(std::string_view app, Duration waited) {
-  PerApp& series = of_app(app);
-  if (series.queue_wait == nullptr) {
-    const std::string_view key = apps_.contains(label(app)) ? label(app) : "other";
-    series.queue_wait = &registry_.histogram("outrigger_queue_wait_seconds", {{"app", key}});
-  }
-  series.queue_wait->observe(seconds(waited));
-}
-
-obs::Gauge& Metrics::dify_sockets() { return registry_.gauge("outrigger_dify_sockets"); }
-
-void Metrics::count_stop(std::string_view outcome) {
-  registry_.counter("outrigger_dify_stops_total", {{"outcome", outcome}}).add();
 }
 
 void Metrics::count_bypass(chat::BypassReason reason) {

@@ -45,13 +45,6 @@ class Metrics {
   };
   PerModel& of_model(std::string_view model);
 
-  // A request at the dify door. `app`: its name, or a digest's beginning; too many of them fall together as "other".
-  void count_dify(std::string_view app, Outcome outcome);
-  void observe_dify_wait(std::string_view app, Duration waited);
-  // WebSockets that are open.
-  obs::Gauge& dify_sockets();
-  // A run that Dify was told to stop, or was not.
-  void count_stop(std::string_view outcome);
   void count_bypass(chat::BypassReason reason);
   void count_not_stored(chat::NoStoreReason reason);
   // A request that found no place in a queue, or lost it.
@@ -69,6 +62,8 @@ class Metrics {
   void count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion);
   obs::Histogram& overhead() { return overhead_; }
   obs::Savings& savings() { return savings_; }
+  // For families of other doors.
+  [[nodiscard]] obs::Registry& registry() { return registry_; }
 
  private:
   // The series of one target; null until first needed.
@@ -86,12 +81,6 @@ class Metrics {
   obs::Savings savings_;
   std::map<std::string, PerModel, std::less<>> models_;
   Targets targets_;
-  struct PerApp {
-    std::array<obs::Counter*, k_outcomes> requests{};
-    obs::Histogram* queue_wait = nullptr;
-  };
-  PerApp& of_app(std::string_view app);
-  std::map<std::string, PerApp, std::less<>> apps_;
   std::array<obs::Counter*, chat::k_bypass_reasons> bypass_{};
   std::array<obs::Counter*, chat::k_no_store_reasons> not_stored_{};
   obs::Histogram& overhead_;

@@ -16,7 +16,8 @@ from conftest import Outrigger
 STREAM = (b'data: {"event": "message", "task_id": "11111111-2222-3333-4444-555555555555", "answer": "h\\u00e9"}\n\n'
           b"event: ping\n\n"
           b'data: {"event": "message", "task_id": "11111111-2222-3333-4444-555555555555", "answer": "llo"}\n\n'
-          b'data: {"event": "message_end", "task_id": "11111111-2222-3333-4444-555555555555", "metadata": {}}\n\n')
+          b'data: {"event": "message_end", "task_id": "11111111-2222-3333-4444-555555555555", "metadata": {"usage": '
+          b'{"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13, "total_price": "0.25", "currency": "RMB"}}}\n\n')
 
 
 class Backend(ThreadingHTTPServer):
@@ -127,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
             begin, end = int(found[1]), int(found[2])
             return self.answer(data[begin:end + 1], 206, "application/octet-stream",
                                Content_Range=f"bytes {begin}-{end}/{len(data)}")
+        if self.path == "/v1/info":
+            return self.answer(b'{"name": "Help Desk", "description": "", "tags": []}')
         return self.answer(b'{"ok": true}')
 
 
@@ -303,11 +306,22 @@ def test_what_operators_see(start, backend):
     assert proxy.metric("outrigger_requests_total", door="dify", app="faq", outcome="ok") == 1
     assert proxy.metric("outrigger_first_token_seconds_count", target="main") == 1
     status = requests.get(proxy.admin + "/api/status", timeout=10).json()
-    assert status["dify"]["backends"] == ["main"]
+    (seen,) = status["dify"]["backends"]
+    assert (seen["name"], seen["runs"]["ok"], seen["errors"]) == ("main", 2, {})
+    assert (seen["prompt_tokens"], seen["completion_tokens"], seen["price"]) == (9, 4, {"RMB": 0.25})
+    for times in (seen["first_event_seconds"], seen["run_seconds"]):
+        assert 0 < times["p50"] <= times["p95"] <= times["p99"] < 10
     assert {app["app"] for app in status["dify"]["apps"]} >= {"faq"}
     assert [target["concurrency"] for target in status["targets"] if target["name"] == "main"] == [8]
     first = proxy.access_log(2)[0]
     assert (first["door"], first["app"], first["kind"], first["status"]) == ("dify", "faq", "run", 200)
     assert first["first_event_ms"] >= 0
+    assert (first["prompt_tokens"], first["completion_tokens"], first["price"], first["currency"]) == (9, 4, 0.25, "RMB")
+    # What the file does not name is called what Dify calls it, as soon as that is known.
+    deadline = time.monotonic() + 5
+    while proxy.metric("outrigger_dify_runs_total", app="Help Desk", kind="chat", outcome="ok") == 0:
+        assert time.monotonic() < deadline
+        run(proxy, key="app-unknown")
+    assert [path for path, _ in backend.heads].count("/v1/info") == 1
     text = proxy.text() + requests.get(proxy.admin + "/metrics", timeout=10).text + json.dumps(status)
     assert "app-faq" not in text and "app-unknown" not in text

@@ -109,6 +109,12 @@ Signal read_answer(int status, const HeaderLookup& header, std::string_view body
   return signal;
 }
 
+std::string_view known_code(std::string_view code) {
+  if (code == k_workflow_failed) return k_workflow_failed;
+  const auto word = std::ranges::find(k_words, code, &Word::code);
+  return word != k_words.end() ? word->code : "other";
+}
+
 Signal read_event(std::string_view data) { return signal_of(read_told(data)); }
 
 }  // namespace outrigger::providers::dify

@@ -25,6 +25,9 @@ Signal read_answer(int status, const HeaderLookup& header, std::string_view body
 // Of the data of one event of a run's stream; or of a whole blocking body, which is like one. Most are `ok`.
 Signal read_event(std::string_view data);
 
+// `code` if it is one of the words that are known here, else "other": for labels, of which there may be only so many.
+std::string_view known_code(std::string_view code);
+
 // A run that ended without success (workflow_finished, or `data` of a blocking answer).
 inline constexpr std::string_view k_workflow_failed = "workflow_failed";
 

@@ -37,16 +37,19 @@ TEST_CASE("a full record is one line of JSON") {
   record.response_bytes = 18'446'744'073'709'551'615u;
   record.prompt_tokens = 10;
   record.completion_tokens = 20;
+  record.price = 0.0015;
+  record.currency = "USD";
   record.saved_usd = 0.000123;
   record.duration = 1234567us;
   record.first_byte = 999us;
-  CHECK(line_of(record) ==
-        R"({"time":"2024-02-29T12:34:56.007Z","request_id":"r-1","door":"llm","client":"support","peer":"10.0.0.1",)"
-        R"("method":"POST","path":"/faq/v1/chat/completions","route":"/faq","model":"gpt-4o","upstream":"relay",)"
-        R"("served_by":"relay:gpt-4o","cache":"bypass","cache_reason":"ping","error":"upstream_cut","status":200,)"
-        R"("attempts":2,"stream":true,"request_bytes":2048,"response_bytes":18446744073709551615,"prompt_tokens":10,)"
-        R"("completion_tokens":20,"saved_usd":0.000123,"duration_ms":1234.567,"first_byte_ms":0.999})"
-        "\n");
+  CHECK(
+      line_of(record) ==
+      R"({"time":"2024-02-29T12:34:56.007Z","request_id":"r-1","door":"llm","client":"support","peer":"10.0.0.1",)"
+      R"("method":"POST","path":"/faq/v1/chat/completions","route":"/faq","model":"gpt-4o","upstream":"relay",)"
+      R"("served_by":"relay:gpt-4o","cache":"bypass","cache_reason":"ping","error":"upstream_cut","status":200,)"
+      R"("attempts":2,"stream":true,"request_bytes":2048,"response_bytes":18446744073709551615,"prompt_tokens":10,)"
+      R"("completion_tokens":20,"price":0.0015,"currency":"USD","saved_usd":0.000123,"duration_ms":1234.567,"first_byte_ms":0.999})"
+      "\n");
 }
 
 TEST_CASE("a run at the dify door says whose it was, and when it first said something") {

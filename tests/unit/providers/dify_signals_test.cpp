@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
+#include "providers/dify/info.h"
 #include "providers/dify/signals.h"
 
 namespace outrigger::providers::dify {
@@ -138,6 +139,27 @@ TEST_CASE("dify signals: a code that is no name is left out") {
   CHECK(signal(500, envelope("a b", 500)).code == "");
   CHECK(signal(500, envelope("app-secret", 500)).code == "");
   CHECK(signal(500, envelope(std::string(65, 'a'), 500)).code == "");
+}
+
+TEST_CASE("dify: of codes only those that are known become labels") {
+  CHECK(known_code("completion_request_error") == "completion_request_error");
+  CHECK(known_code("workflow_failed") == "workflow_failed");
+  CHECK(known_code("made_up") == "other");
+  CHECK(known_code("") == "other");
+}
+
+TEST_CASE("dify: an app's name is fit for a line, whatever it holds") {
+  CHECK(app_name(R"({"name":"Help Desk","description":""})") == "Help Desk");
+  CHECK(app_name(R"({"name":"  Help\n\t\u0001 Desk\u007f "})") == "Help Desk");
+  CHECK(app_name(R"({"name":"客服"})") == "客服");
+  CHECK(app_name(R"({"name":")" + std::string(100, 'x') + "\"}") == std::string(k_app_name_max, 'x'));
+  std::string long_name;
+  for (int i = 0; i < 30; ++i) long_name += "客";
+  CHECK(app_name(R"({"name":"a)" + long_name + "\"}").size() == k_app_name_max);
+  CHECK(app_name(R"({"name":")" + long_name + "\"}") == long_name.substr(0, 63));
+  for (const std::string_view none : {"", "{", "[]", "{}", R"({"name":null})", R"({"name":7})", R"({"name":" \n"})"}) {
+    CHECK(app_name(none).empty());
+  }
 }
 
 }  // namespace

@@ -35,6 +35,10 @@ inline std::string wire(const Run& run) {
                           run.stream ? "streaming" : "blocking"));
 }
 
+inline std::string get(std::string_view path, std::string_view fields = "") {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: dify\r\n{}\r\n", path, fields);
+}
+
 inline std::string dify_event(std::string_view kind, std::string_view more = "") {
   return fmt::format("data: {{\"event\": \"{}\", \"task_id\": \"aaaa-1\", \"message_id\": \"m-1\"{}}}\n\n", kind, more);
 }

@@ -10,10 +10,6 @@ namespace {
 
 using namespace test;
 
-std::string get(std::string_view path, std::string_view fields = "") {
-  return fmt::format("GET {} HTTP/1.1\r\nHost: dify\r\n{}\r\n", path, fields);
-}
-
 TEST_CASE("what is no run passes at once and as it is") {
   DifyBench bench;
   auto client = bench.send(get("/files/1/image-preview?sign=x", "Range: bytes=0-3\r\nCookie: a=b\r\n"));
