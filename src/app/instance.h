@@ -53,6 +53,7 @@ class Instance {
 
   // For checkers.
   proxy::LlmDoor& llm_door() { return door_; }
+  proxy::DifyDoor& dify_door() { return dify_door_; }
   cache::Store& store() { return store_; }
   obs::Registry& registry() { return registry_; }
   [[nodiscard]] std::size_t connections() const { return llm_server_.connections() + dify_server_.connections(); }

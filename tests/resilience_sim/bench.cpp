@@ -47,6 +47,13 @@ std::string Bench::unrest() {
     note("in the queue of " + lane.name(), lane.queue().size());
     note("not reported to the health of " + lane.name(), lane.health().pending());
   });
+  instance_->dify_door().apps().each([&](const proxy::Lane& lane) {
+    note("in flight of app " + lane.name(), lane.concurrency().in_flight());
+    note("in the queue of app " + lane.name(), lane.queue().size());
+    note("not reported to the health of app " + lane.name(), lane.health().pending());
+  });
+  note("requests at the dify door", instance_->dify_door().flows());
+  note("stops", instance_->dify_door().stops().size());
   note("fills", instance_->llm_door().fills().size());
   note("bytes held", instance_->llm_door().fills().recorded_bytes());
   return words;

@@ -23,6 +23,7 @@ class Bench {
   [[nodiscard]] static io::Address door() { return {"outrigger", 8080, false}; }
   // Of one target ("upstream:model"); null: nobody has asked for it.
   [[nodiscard]] const proxy::Lane* lane(std::string_view target);
+  [[nodiscard]] app::Instance& instance() { return *instance_; }
   // What is under way, waits, or is held anywhere; empty: nothing, as it must be when nobody is there.
   [[nodiscard]] std::string unrest();
 

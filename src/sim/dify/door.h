@@ -29,6 +29,8 @@ class Door {
   Result<io::Address> listen();
   // The same at settings.admin_listen.
   Result<io::Address> listen_admin();
+  // Takes over a stream that somebody else accepted.
+  void accept(std::unique_ptr<io::Stream> stream);
 
   [[nodiscard]] Desk& desk() { return desk_; }
 
@@ -38,7 +40,6 @@ class Door {
   class ModelCall;
   enum class Kind : unsigned char { served, refused, admin };
 
-  void accept(std::unique_ptr<io::Stream> stream);
   Result<std::unique_ptr<io::Listener>> listen_at(const std::string& address, bool admin);
   void open(std::unique_ptr<io::Stream> stream, Kind kind);
   void ask_model(std::unique_ptr<Desk::Pending> pending, Session& session);

@@ -35,6 +35,8 @@ class Runs {
   // Its stream is gone.
   void detach(std::string_view task_id);
 
+  // Ever begun.
+  [[nodiscard]] std::uint64_t total() const { return all_.total; }
   [[nodiscard]] std::uint64_t running(std::string_view app, MonoTime now);
   std::string json(MonoTime now);
   // Counts from the beginning; what runs is forgotten.
