@@ -1,13 +1,10 @@
 """The simulated Dify on real sockets: what tests of the door before a Dify rest on."""
 import hashlib
-import shutil
-import subprocess
 import threading
 
 import pytest
 import requests
 
-from conftest import ROOT
 from dify_sim import DifySim, DifyUser, events
 
 
@@ -65,14 +62,3 @@ def test_no_more_connections_than_may_be(start, over):
     assert stats["runs"]["total"] == statuses.count(200)
     assert (statuses.count(429) > 0) == (over == "429")
     assert statuses.count(200) == 30 or over == "429"
-
-
-def test_the_node_client(start):
-    modules = ROOT / "build/wire/node"
-    if shutil.which("node") is None or not (modules / "node_modules/dify-client").exists():
-        pytest.skip("dify-client for Node is not installed")
-    dify = start(DifySim)
-    shutil.copy(ROOT / "tests/wire/node/dify.mjs", modules / "dify.mjs")
-    done = subprocess.run(["node", "dify.mjs", dify.url], cwd=modules, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "8 passed", done.stdout

@@ -64,10 +64,12 @@ await check('a workflow, stopped', async () => {
   assert.deepEqual((await stopped).data, { result: 'success' })
   assert.equal(told.at(-1).data.status, 'stopped')
 })
-await check('a file', async () => {
+await check('a file, up and down', async () => {
   const form = new FormData()
   form.append('user', 'u1')
   form.append('file', Buffer.from('hello'), { filename: 'a.txt', contentType: 'text/plain' })
-  assert.equal((await chat.fileUpload(form)).data.size, 5)
+  const file = (await chat.fileUpload(form)).data
+  assert.equal(file.size, 5)
+  assert.equal((await chat.sendRequest('GET', `/files/${file.id}/preview`)).data, 'hello')
 })
 console.log(passed, 'passed')
