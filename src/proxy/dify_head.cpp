@@ -66,7 +66,9 @@ http::RequestHead dify_head(const http::RequestHead& from, const Target& target,
   for (std::size_t i = 0; i < from.headers.size(); ++i) {
     const auto [name, value] = from.headers[i];
     const auto is = [name = name](std::string_view other) { return http::equal_ignoring_case(name, other); };
-    if (is_hop_by_hop(name) || is("host") || is("content-length") || is("expect") || begins_with(name, k_own)) continue;
+    if (name.find('_') != std::string_view::npos || is_hop_by_hop(name) || is("host") || is("content-length") ||
+        is("expect") || begins_with(name, k_own))
+      continue;
     if (is("x-forwarded-for") || (!trusted && is_told_by_proxies(name))) continue;
     head.headers.add(name, value);
   }

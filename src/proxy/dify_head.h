@@ -26,7 +26,8 @@ bool is_trusted(const Comer& comer);
 // The peer without its port; empty: a Unix socket.
 std::string_view address_of(std::string_view peer);
 
-// Without hop-by-hop fields, Expect, and x-outrigger-*.
+// Without hop-by-hop fields, Expect, x-outrigger-*, and names with an underscore: Python's web servers take it for a dash, so that one
+// would be a way around all that is checked here. Dify's nginx leaves them out as well.
 http::RequestHead dify_head(const http::RequestHead& from, const Target& target, const Comer& comer);
 
 }  // namespace outrigger::proxy

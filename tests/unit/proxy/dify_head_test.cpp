@@ -62,6 +62,16 @@ TEST_CASE("a trusted proxy is believed, and its own address added") {
   CHECK(sent(head_of({}), "127.0.0.1:1")["x-forwarded-for"] == "127.0.0.1");
 }
 
+TEST_CASE("a name with an underscore is no way around") {
+  // A WSGI server reads X_Forwarded_For and Transfer_Encoding as if they had dashes.
+  const http::RequestHead from =
+      head_of({{"X_Forwarded_For", "1.1.1.1"}, {"CF_Connecting-IP", "1.1.1.1"}, {"Transfer_Encoding", "chunked"}});
+  for (const std::string_view peer : {"203.0.113.7:4711", "127.0.0.1:1"}) {
+    const Sent out = sent(from, peer);
+    for (const std::string_view name : {"x_forwarded_for", "cf_connecting-ip", "transfer_encoding"}) CHECK(out[name] == "-");
+  }
+}
+
 TEST_CASE("the host and everything else of the client stay, hop-by-hop fields go") {
   const Sent out = sent(head_of({{"Connection", "keep-alive, X-Hop"},
                                  {"X-Hop", "1"},
