@@ -1,0 +1,117 @@
+"""The image, without a Docker engine where there is none: its root file system is laid out and run; and the Debian package, the unit."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import requests
+
+from conftest import OUTRIGGER, ROOT, need, run, wire
+
+SCRIPTS = [ROOT / "deploy/rootfs", ROOT / "deploy/kustomize/sidecar/post-render", *(ROOT / "deploy/deb").glob("p*[!e]"),
+           *(ROOT / "helm/outrigger/files/tests").glob("*.sh"), ROOT / "deploy/compose/try/visitors.sh", ROOT / "tests/deploy/run",
+           ROOT / "tests/deploy/tools"]
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    if not shutil.which("dpkg-query"):
+        pytest.skip("not a Debian: deploy/rootfs asks dpkg what a library belongs to")
+    directory = tmp_path_factory.mktemp("image") / "root"
+    run(ROOT / "deploy/rootfs", directory, OUTRIGGER)
+    return directory
+
+
+def test_scripts():
+    done = run(need("shellcheck"), "--severity=warning", *SCRIPTS, check=False)
+    assert len(SCRIPTS) > 8 and done.returncode == 0, done.stdout
+
+
+def test_nothing_in_the_image_but_what_it_needs(root, capsys):
+    files = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    with capsys.disabled():
+        print(f"\ndeploy: the image's files are {size:.1f} MB")
+    assert size < 30
+    programs = [path.name for path in files if path.parent.name == "bin"]
+    assert programs == ["outrigger"]
+    assert (root / "etc/ssl/certs/ca-certificates.crt").stat().st_size > 100_000
+    assert (root / "usr/share/zoneinfo/Asia/Shanghai").exists()
+    packages = {path.name for path in (root / "var/lib/dpkg/status.d").iterdir()}
+    assert {"libc6", "ca-certificates", "tzdata"} <= packages
+    assert len(packages) > 10 and all("Version: " in (root / "var/lib/dpkg/status.d" / name).read_text() for name in packages)
+
+
+def test_it_runs_there_as_nobody_and_writes_nothing(root, tmp_path, start):
+    """In that root, read-only, as the image's user: what the Dockerfile's last lines say, by chroot instead of an engine."""
+    if os.geteuid() != 0 or run("unshare", "--mount", "true", check=False).returncode != 0:
+        pytest.skip("a root file system can be tried by root with mount namespaces only")
+    config = root / "etc/outrigger/outrigger.toml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text((ROOT / "deploy/outrigger.toml").read_text() + '[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n')
+    inside = ["chroot", "--userspec=65532:65532", str(root), "/usr/bin/outrigger"]
+    assert run(*inside, "version").stdout.startswith("outrigger ")
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && ! touch "$0/x" 2>/dev/null && exec "$@"'
+    child = wire.Process(["unshare", "--mount", "bash", "-c", script, root, *inside, "serve", "--config", "/etc/outrigger/outrigger.toml"],
+                         tmp_path / "log")
+    try:
+        ports = child.wait_for(r"ready: llm door on 127\.0\.0\.1:(\d+), admin door on 127\.0\.0\.1:(\d+)")
+        assert requests.get(f"http://127.0.0.1:{ports.group(2)}/readyz", timeout=5).status_code == 200
+        status = open(f"/proc/{child.child.pid}/status").read()
+        assert re.search(r"^Uid:\s+65532\s+65532", status, re.M)
+        # HEALTHCHECK
+        health = root / "tmp/health.toml"
+        health.write_text(config.read_text().replace('admin = "127.0.0.1:0"', f'admin = "127.0.0.1:{ports.group(2)}"'))
+        assert run(*inside, "health", "--config", "/tmp/health.toml").stdout == "ready\n"
+    finally:
+        child.stop()
+    assert run(*inside, "health", "--config", "/tmp/health.toml", check=False).returncode == 1
+
+
+def test_the_dockerfile_copies_what_is_there_and_lets_through():
+    text = (ROOT / "deploy/Dockerfile").read_text()
+    allowed = [line[1:] for line in (ROOT / "deploy/Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.M) for word in line.split()[:-1]]
+    assert set(copied) == set(allowed) and all((ROOT / name).exists() for name in copied)
+    # What the build reads besides src/.
+    for name in re.findall(r"(?<=\s)(bench/\S+\.cpp)", (ROOT / "CMakeLists.txt").read_text()):
+        assert name in copied
+    assert text.index("AS sim") < text.index("AS outrigger")  # the last is what `docker build` makes
+    assert "USER 65532:65532" in text.split("AS outrigger")[1] and "HEALTHCHECK" in text
+
+
+def test_the_image_is_built_and_runs():
+    need("docker")
+    if run("docker", "info", check=False).returncode != 0:
+        pytest.skip("no Docker engine runs here: the image is not built, only its root file system")
+    run("docker", "build", "-q", "-f", "deploy/Dockerfile", "-t", "outrigger:test", ".", cwd=ROOT)
+    run("docker", "run", "--rm", "--read-only", "outrigger:test", "version")
+
+
+def test_the_unit_file(tmp_path):
+    need("systemd-analyze")
+    unit = (ROOT / "deploy/systemd/outrigger.service").read_text()
+    # Verified with a program that is there.
+    (tmp_path / "outrigger.service").write_text(unit.replace("/usr/bin/outrigger", str(OUTRIGGER)))
+    done = run("systemd-analyze", "verify", "--man=no", tmp_path / "outrigger.service", check=False)
+    assert done.returncode == 0 and "outrigger.service" not in done.stderr, done.stderr
+    done = run("systemd-analyze", "security", "--offline=true", "--threshold=20", tmp_path / "outrigger.service", check=False)
+    assert done.returncode == 0, done.stdout[-300:]
+
+
+def test_the_debian_package(tmp_path):
+    need("cpack")
+    build = wire.BUILD
+    if not (build / "CPackConfig.cmake").exists():
+        pytest.skip(f"{build} is configured without OUTRIGGER_DEB")
+    run("cpack", "-G", "DEB", "-B", tmp_path, cwd=build)
+    package = next(tmp_path.glob("outrigger_*.deb"))
+    fields = run("dpkg-deb", "--field", package).stdout
+    assert "Package: outrigger\n" in fields and "libssl3" in fields and "ca-certificates" in fields
+    run("dpkg-deb", "--raw-extract", package, tmp_path / "x")
+    assert (tmp_path / "x/DEBIAN/conffiles").read_text() == "/etc/outrigger/outrigger.toml\n"
+    assert run(tmp_path / "x/usr/bin/outrigger", "check", "--config", tmp_path / "x/etc/outrigger/outrigger.toml").stderr == ""
+    assert (tmp_path / "x/usr/lib/systemd/system/outrigger.service").read_text() == (ROOT / "deploy/systemd/outrigger.service").read_text()
+    for script in ("postinst", "prerm", "postrm"):
+        assert os.access(tmp_path / "x/DEBIAN" / script, os.X_OK)
