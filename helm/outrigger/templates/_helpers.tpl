@@ -1,0 +1,136 @@
+{{/* Names and labels. */}}
+{{- define "outrigger.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "outrigger.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains (include "outrigger.name" .) .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "outrigger.name" .) | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "outrigger.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "outrigger.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "outrigger.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "outrigger.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: dify
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "outrigger.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "outrigger.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* What a client in the cluster puts before a path. */}}
+{{- define "outrigger.url" -}}
+{{- $scheme := ternary "https" "http" (not (empty .Values.tls.existingSecret)) -}}
+{{- if eq .Values.mode "sidecar" -}}
+{{ $scheme }}://127.0.0.1:{{ .Values.ports.llm }}
+{{- else -}}
+{{ $scheme }}://{{ include "outrigger.fullname" . }}.{{ .Release.Namespace }}:{{ .Values.ports.llm }}
+{{- end }}
+{{- end }}
+
+{{/* The Secret with Redis's password and the entry in it; empty: none is needed. */}}
+{{- define "outrigger.redisSecret" -}}
+{{- if .Values.redis.existingSecret }}
+{{- .Values.redis.existingSecret }}
+{{- else if .Values.redis.own.enabled }}
+{{- include "outrigger.fullname" . }}-redis
+{{- end }}
+{{- end }}
+
+{{- define "outrigger.keysSecret" -}}
+{{- if .Values.keys.existingSecret }}
+{{- .Values.keys.existingSecret }}
+{{- else if .Values.keys.values }}
+{{- include "outrigger.fullname" . }}-keys
+{{- end }}
+{{- end }}
+
+{{/* The operator's part of the configuration as an object; what cannot work ends here, with the way out. */}}
+{{- define "outrigger.parsed" -}}
+{{- $toml := fromToml (tpl .Values.config .) }}
+{{- if hasKey $toml "Error" }}
+{{- fail (printf "\n\nvalues: `config` is not TOML: %s" (get $toml "Error")) }}
+{{- end }}
+{{- $homes := dict "listen" "`ports`, `dify.enabled` and `tls`" "redis" "`redis`" "drain" "`drain`" "admin_token" "`adminToken`" }}
+{{- range $key, $home := $homes }}
+{{- if hasKey $toml $key }}
+{{- fail (printf "\n\nvalues: `config` sets %s, which the chart writes itself; take it out and use %s" $key $home) }}
+{{- end }}
+{{- end }}
+{{- if not (or $toml.upstream .Values.dify.backend) }}
+{{- fail "\n\nvalues: `config` has no [[upstream]]; write where requests go:\n  [[upstream]]\n  name = \"openai\"\n  url = \"https://api.openai.com/v1\"" }}
+{{- end }}
+{{- if and .Values.redis.url .Values.redis.own.enabled }}
+{{- fail "\n\nvalues: `redis.url` and `redis.own.enabled` exclude each other; keep one" }}
+{{- end }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.dify.enabled) }}
+{{- fail "\n\nvalues: an ingress or a route leads to the dify door; set `dify.enabled` and `dify.backend`, too" }}
+{{- end }}
+{{- toJson $toml }}
+{{- end }}
+
+{{/* outrigger.toml: the chart's part, then the operator's. */}}
+{{- define "outrigger.toml" -}}
+{{- $_ := include "outrigger.parsed" . }}
+{{- $host := ternary "127.0.0.1" "0.0.0.0" (eq .Values.mode "sidecar") -}}
+drain = {{ .Values.drain | quote }}
+{{- if .Values.adminToken.existingSecret }}
+admin_token = "file:/run/secrets/outrigger/admin-token"
+{{- end }}
+
+[listen]
+llm = "{{ $host }}:{{ .Values.ports.llm }}"
+{{- if .Values.dify.enabled }}
+dify = "0.0.0.0:{{ .Values.ports.dify }}"
+{{- end }}
+admin = "0.0.0.0:{{ .Values.ports.admin }}"
+{{- if .Values.tls.existingSecret }}
+tls = { cert = "file:/run/secrets/outrigger-tls/tls.crt", key = "file:/run/secrets/outrigger-tls/tls.key" }
+{{- end }}
+{{- if or .Values.redis.url .Values.redis.own.enabled }}
+
+[redis]
+{{- if .Values.redis.own.enabled }}
+url = "redis://{{ include "outrigger.fullname" . }}-redis:6379/0"
+{{- else }}
+url = {{ .Values.redis.url | quote }}
+{{- end }}
+{{- with .Values.redis.user }}
+user = {{ . | quote }}
+{{- end }}
+{{- if include "outrigger.redisSecret" . }}
+password = "file:/run/secrets/outrigger/redis-password"
+{{- end }}
+{{- with .Values.redis.extraConfig }}
+{{ tpl . $ | trim }}
+{{- end }}
+{{- end }}
+
+{{ tpl .Values.config . | trim }}
+{{- with .Values.dify.backend }}
+
+[[upstream]]
+name = "dify"
+url = {{ tpl . $ | quote }}
+dialect = "dify"
+{{- end }}
+{{ end }}

@@ -1,0 +1,223 @@
+"""The Helm chart: every shape of it is what Kubernetes and Outrigger take, and wrong values are refused with a way out."""
+import re
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+import yaml
+
+from conftest import CHART, HERE, KUBERNETES, check_toml, need, one, rendered, run, template, valid, wire
+
+SHAPES = sorted(CHART.glob("ci/*-values.yaml"))
+
+
+def toml(manifests, name=None):
+    found = [m for m in manifests if m["kind"] == "ConfigMap" and "outrigger.toml" in m.get("data", {}) and "hook" not in str(m["metadata"])]
+    assert len(found) == 1
+    return found[0]["data"]["outrigger.toml"]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda path: path.stem)
+def test_lint(shape):
+    done = run(need("helm"), "lint", "--strict", CHART, "--values", shape, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda path: path.stem)
+def test_manifests_are_what_kubernetes_takes(shape, version):
+    manifests = rendered("--values", shape, version=version)
+    valid(manifests, version)
+    names = [(m["kind"], m["metadata"]["name"]) for m in manifests]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda path: path.stem)
+def test_configuration_is_what_outrigger_takes(shape, tmp_path):
+    done = check_toml(toml(rendered("--values", shape)), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_value_is_in_the_schema_and_in_the_readme():
+    def leaves(value, path):
+        if isinstance(value, dict) and value and path not in ("podSecurityContext", "securityContext", "resources", "updateStrategy") \
+                and not path.endswith(("Probe", "resources", ".labels")):
+            for key, inner in value.items():
+                yield from leaves(inner, f"{path}.{key}" if path else key)
+        else:
+            yield path
+    readme = (CHART / "README.md").read_text()
+    missing = [path for path in leaves(yaml.safe_load((CHART / "values.yaml").read_text()), "") if f"`{path}`" not in readme]
+    assert not missing
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ("replicaCount=two", "replicaCount"),
+    ("replicas=2", "replicas"),
+    ("mode=daemonset", "mode"),
+    ("drain=30", "drain"),
+    ("redis.url=redis://:secret@redis:6379", "url"),
+    ("keys.values.redis-password=x", "redis-password"),
+    ("ports.llm=70000", "llm"),
+    ("service.type=External", "service"),
+    ("ingress.enabled=true", "hosts"),
+    ("httpRoute.enabled=true", "parentRefs"),
+    ("image.pullPolicy=Sometimes", "pullPolicy"),
+    ("metrics.serviceMonitor.enable=true", "enable"),
+    # Beyond a schema: these speak of what to do.
+    ("config=[listen]", "`ports`"),
+    ("config=[redis]", "use `redis`"),
+    ("config=[[upstream]", "not TOML"),
+    ("config=[cache]", "no [[upstream]]"),
+    ("redis.url=redis://a:6379,redis.own.enabled=true", "keep one"),
+    ("ingress.enabled=true,ingress.hosts={a.example}", "`dify.enabled`"),
+])
+def test_wrong_values_are_refused(wrong, words):
+    done = template("--set", wrong, check=False)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_pods_are_restricted():
+    """What Pod Security's level "restricted" asks for, of every container of every pod."""
+    for shape in SHAPES:
+        for manifest in rendered("--values", shape):
+            pod = manifest["spec"]["template"]["spec"] if manifest["kind"] == "Deployment" else manifest.get("spec")
+            if manifest["kind"] not in ("Deployment", "Pod"):
+                continue
+            assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+            assert pod["automountServiceAccountToken"] is False
+            for container in pod["containers"] + pod.get("initContainers", []):
+                if container["name"] in ("shipper", "wait"):  # the operator's own
+                    continue
+                context = container["securityContext"]
+                assert context["runAsNonRoot"] and context["readOnlyRootFilesystem"]
+                assert context["allowPrivilegeEscalation"] is False and context["capabilities"]["drop"] == ["ALL"]
+                assert container["resources"]["limits"]["memory"]
+
+
+def test_a_changed_configuration_rolls_the_pods_unless_told_not_to():
+    def annotations(*arguments):
+        return one(rendered(*arguments), "Deployment", "rel-outrigger")["spec"]["template"]["metadata"]["annotations"]
+    other = ("--set", "drain=31s")
+    assert annotations()["checksum/outrigger-config"] != annotations(*other)["checksum/outrigger-config"]
+    assert annotations("--set", "restartOnChange=false") == annotations("--set", "restartOnChange=false", *other)
+
+
+def test_pods_are_given_time_to_end():
+    for drain, seconds in (("30s", 40), ("2m", 130), ("1h", 3610)):
+        pod = one(rendered("--set", f"drain={drain}"), "Deployment")["spec"]["template"]["spec"]
+        assert pod["terminationGracePeriodSeconds"] == seconds
+    # The pause before SIGTERM is an action that Kubernetes 1.29 does not know.
+    old = one(rendered(version="1.29"), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert "lifecycle" not in old and "lifecycle" in pod["containers"][0]
+
+
+def test_the_service_and_the_probes_find_the_ports():
+    manifests = rendered("--values", CHART / "ci/everything-values.yaml")
+    container = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    service = {port["name"]: port for port in one(manifests, "Service")["spec"]["ports"]}
+    assert {name: port["targetPort"] for name, port in service.items()} == {"llm": "llm", "dify": "dify", "admin": "outrigger-admin"}
+    assert set(ports) == {"llm", "dify", "outrigger-admin"}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["port"] in ports
+    assert one(manifests, "ServiceMonitor")["spec"]["endpoints"][0]["port"] in service
+    rule = one(manifests, "Ingress")["spec"]["rules"][0]["http"]["paths"][0]
+    assert rule["path"] == "/v1" and rule["backend"]["service"]["port"]["name"] == "dify"
+    backend = one(manifests, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0]
+    assert backend["port"] == service["dify"]["port"]
+
+
+def notes(tmp_path, *arguments):
+    """NOTES.txt, which `helm template` leaves out, as the data of a ConfigMap."""
+    chart = tmp_path / "noted"
+    shutil.copytree(CHART, chart)
+    text = (chart / "templates/NOTES.txt").read_text()
+    (chart / "templates/notes.yaml").write_text(
+        '{{- define "notes" }}' + text + '{{ end }}\nkind: ConfigMap\nmetadata: { name: notes }\ndata:\n  notes: {{ include "notes" . | toJson }}\n')
+    return one(rendered("--show-only", "templates/notes.yaml", *arguments, chart=chart), "ConfigMap")["data"]["notes"]
+
+
+def test_notes_give_the_urls_for_dify(tmp_path):
+    text = notes(tmp_path)
+    assert "OPENAI_BASE_URL=http://rel-outrigger.dify:8080/openai/v1\n" in text
+    assert "ANTHROPIC_BASE_URL=http://rel-outrigger.dify:8080/anthropic\n" in text
+    assert not re.search("NOTE:|WARNING:", text)
+
+
+def test_notes_of_other_shapes(tmp_path):
+    keys = 'config=[[upstream]]\nname = "relay"\nurl = "https://relay.example.com/v1"\nkeys = ["file:/run/secrets/outrigger/a"]\n' \
+           '[[route]]\npath = "/faq"'
+    text = notes(tmp_path, "--set", keys.replace(",", "\\,") + ",replicaCount=2,keys.values.a=sk-secret,dify.enabled=true,"
+                 "dify.backend=http://api:5001,tls.existingSecret=tls")
+    assert "https://rel-outrigger.dify:8080/relay/v1" in text and "https://rel-outrigger.dify:8080/faq/v1" in text
+    assert "https://rel-outrigger.dify:8081/v1" in text
+    assert "without Redis" in text and "WARNING: upstream relay has `keys`" in text and "existingSecret" in text
+    assert "ANTHROPIC_BASE_URL" not in text and "sk-secret" not in text
+
+
+def test_the_package_is_whole(tmp_path):
+    run(need("helm"), "package", CHART, "--destination", tmp_path)
+    archive = next(tmp_path.glob("outrigger-*.tgz"))
+    with tarfile.open(archive) as tar:
+        files = {member.name: member for member in tar.getmembers()}
+    for name in ("files/alerts.yaml", "files/outrigger.json", "values.schema.json", "README.md"):
+        assert files["outrigger/" + name].isfile() and files["outrigger/" + name].size > 1000
+    assert not [name for name in files if "/ci/" in name]
+    shapes = rendered("--values", CHART / "ci/everything-values.yaml", chart=archive)
+    assert one(shapes, "ConfigMap", "outrigger-dashboard")["data"]["outrigger.json"].startswith("{")
+
+
+def test_a_chart_of_ones_own_takes_the_sidecar_in(tmp_path):
+    """tests/deploy/parent is a chart whose author uses the named templates."""
+    parent = tmp_path / "parent"
+    shutil.copytree(HERE / "parent", parent)
+    shutil.copytree(CHART, parent / "charts/outrigger")
+    manifests = rendered(chart=parent)
+    valid(manifests, "1.34")
+    pod = one(manifests, "Deployment", "rel-plugin-daemon")["spec"]["template"]
+    sidecar = pod["spec"]["initContainers"][0]
+    assert sidecar["restartPolicy"] == "Always" and sidecar["name"] == "outrigger"
+    volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
+    assert {mount["name"] for mount in sidecar["volumeMounts"]} <= volumes
+    assert "checksum/outrigger-config" in pod["metadata"]["annotations"]
+    config = one(manifests, "ConfigMap", pod["spec"]["volumes"][0]["configMap"]["name"])["data"]["outrigger.toml"]
+    assert 'llm = "127.0.0.1:8080"' in config
+    assert check_toml(config, tmp_path).returncode == 0
+    # No pods, service or account of its own.
+    assert [m["kind"] for m in manifests if m["kind"] in ("Service", "ServiceAccount", "Pod", "PodDisruptionBudget")] == []
+
+
+def test_helm_test_scripts_against_the_real_binary(start, tmp_path):
+    scripts = CHART / "files/tests"
+    sim = start(wire.Sim)
+    proxy = start(wire.Outrigger, (scripts / "outrigger.toml").read_text().split("\n\n", 1)[1].replace("http://127.0.0.1:9999", sim.url))
+    env = {"PATH": "/usr/bin:/bin", "LLM_URL": proxy.url, "ADMIN_URL": proxy.admin}
+    assert "ready" in run("sh", scripts / "health.sh", env=env).stdout
+    assert "first: miss, second: hit" in run("sh", scripts / "round-trip.sh", env=env).stdout
+    # And they fail when there is something to find.
+    off = start(wire.Outrigger, wire.upstream(sim) + '[cache]\nmode = "off"\n')
+    assert run("sh", scripts / "round-trip.sh", env={**env, "LLM_URL": off.url}, check=False).returncode != 0
+    assert run("sh", scripts / "health.sh", env={**env, "ADMIN_URL": sim.url}, check=False).returncode != 0
+
+
+def test_the_own_redis_starts_with_what_it_is_given(start, tmp_path):
+    need("redis-server")
+    container = one(rendered("--set", "redis.own.enabled=true"), "Deployment", "rel-outrigger-redis")["spec"]["template"]["spec"]["containers"][0]
+    script = container["args"][0].replace("dir /tmp", f"dir {tmp_path}\nport 0\nunixsocket {tmp_path}/redis.sock")
+    child = subprocess.Popen([*container["command"], script], env={"PATH": "/usr/bin:/bin", "REDISCLI_AUTH": "pass word#1"}, stdout=subprocess.PIPE)
+    try:
+        def ask(password, *words):
+            return run("redis-cli", "-s", tmp_path / "redis.sock", *words, check=False, env={"PATH": "/usr/bin:/bin", "REDISCLI_AUTH": password})
+        for line in child.stdout:
+            if b"ready to accept" in line.lower():
+                break
+        assert ask("pass word#1", "ping").stdout == "PONG\n"
+        assert "allkeys-lru" in ask("pass word#1", "config", "get", "maxmemory-policy").stdout
+        assert "NOAUTH" in ask("", "ping").stdout + ask("", "ping").stderr
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()

@@ -1,0 +1,59 @@
+"""The sidecar for public Dify charts: kustomize component and post-renderer, over what these charts render."""
+import os
+import shutil
+
+import pytest
+import yaml
+
+from conftest import HERE, ROOT, check_toml, documents, need, one, rendered, run, valid
+
+SIDECAR = ROOT / "deploy/kustomize/sidecar"
+CHARTS = sorted((HERE / "dify").glob("*.yaml"))
+
+
+def post_render(text, check=True, renderer=SIDECAR / "post-render", **env):
+    need("kustomize")
+    return run(renderer, input=text, check=check, env={**os.environ, **env})
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda path: path.stem)
+def test_the_plugin_daemon_gets_it_and_nobody_else(chart, tmp_path):
+    before = documents(chart.read_text())
+    after = documents(post_render(chart.read_text()).stdout)
+    valid(after, "1.29")
+    assert one(after, "Deployment", "dify-api") == one(before, "Deployment", "dify-api")
+    was = one(before, "Deployment", "dify-plugin-daemon")["spec"]["template"]["spec"]
+    pod = one(after, "Deployment", "dify-plugin-daemon")["spec"]["template"]["spec"]
+    assert pod["containers"] == was["containers"]
+    # It comes first, so that init containers after it may use it.
+    assert [c["name"] for c in pod["initContainers"]] == ["outrigger"] + [c["name"] for c in was.get("initContainers", [])]
+    assert pod["initContainers"][0]["image"] == "outrigger:0.1.0"
+    assert {v["name"] for v in was.get("volumes", [])} < {v["name"] for v in pod["volumes"]}
+    config = one(after, "ConfigMap")
+    volume = next(v for v in pod["volumes"] if v["name"] == "outrigger-config")
+    assert volume["configMap"]["name"] == config["metadata"]["name"] != "outrigger-sidecar"
+    done = check_toml(config["data"]["outrigger.toml"], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_changed_configuration_rolls_the_pods(tmp_path):
+    copy = tmp_path / "sidecar"
+    shutil.copytree(SIDECAR, copy)
+    with open(copy / "outrigger.toml", "a") as file:
+        file.write('[cache]\nttl = "1h"\n')
+    text = CHARTS[0].read_text()
+    assert one(documents(post_render(text).stdout), "ConfigMap")["metadata"]["name"] != \
+        one(documents(post_render(text, renderer=copy / "post-render").stdout), "ConfigMap")["metadata"]["name"]
+
+
+def test_what_has_no_plugin_daemon_is_refused():
+    done = post_render("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\n", check=False)
+    assert done.returncode == 1 and "plugin-daemon" in done.stderr and done.stdout == ""
+
+
+def test_it_is_the_container_of_the_chart():
+    """Written twice because kustomize has no templates: the same but for the image and the Secret, which need not be there."""
+    patch = yaml.safe_load((SIDECAR / "plugin-daemon.yaml").read_text())["spec"]["template"]["spec"]["initContainers"][0]
+    chart = one(rendered("--set", "keys.existingSecret=outrigger-sidecar", version="1.29"), "Deployment")
+    container = chart["spec"]["template"]["spec"]["containers"][0]
+    assert {**patch, "image": container["image"]} == {**container, "restartPolicy": "Always"}
