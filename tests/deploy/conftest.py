@@ -1,4 +1,5 @@
 """What the delivery tests share: tools that may be missing, the rendered chart, the real binaries of the wire tests."""
+import functools
 import importlib.util
 import pathlib
 import re
@@ -36,6 +37,7 @@ def run(*command, check=True, **named):
     return done
 
 
+@functools.lru_cache(maxsize=None)
 def template(*arguments, chart=CHART, version="1.34", check=True):
     return run(need("helm"), "template", "rel", chart, "--namespace", "dify", "--kube-version", version + ".0", *arguments, check=check)
 

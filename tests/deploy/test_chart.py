@@ -130,6 +130,27 @@ def test_the_service_and_the_probes_find_the_ports():
     assert backend["port"] == service["dify"]["port"]
 
 
+def test_the_network_policy_lets_in_who_has_to():
+    def admitted(policy):
+        return {port["port"]: [peer["podSelector"]["matchLabels"].get("app.kubernetes.io/component") for peer in rule["from"]
+                               if peer.get("podSelector", {}).get("matchLabels")]
+                for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    manifests = rendered("--values", CHART / "ci/replicas-own-redis-values.yaml")
+    policy = one(manifests, "NetworkPolicy", "rel-outrigger")
+    assert admitted(policy) == {"llm": ["test"], "outrigger-admin": ["test"]}
+    assert policy["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
+    assert policy["spec"]["ingress"][1]["from"][0]["namespaceSelector"]
+    ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 443, 8000, 6379]
+    assert admitted(one(manifests, "NetworkPolicy", "rel-outrigger-redis")) == {"redis": ["proxy"]}
+    # What the policies select is there.
+    for component, kind in (("proxy", "rel-outrigger"), ("redis", "rel-outrigger-redis")):
+        labels = one(manifests, "Deployment", kind)["spec"]["template"]["metadata"]["labels"]
+        assert labels["app.kubernetes.io/component"] == component
+    test = one(manifests, "Pod", "rel-outrigger-test-health")["metadata"]["labels"]
+    assert test["app.kubernetes.io/component"] == "test"
+
+
 def notes(tmp_path, *arguments):
     """NOTES.txt, which `helm template` leaves out, as the data of a ConfigMap."""
     chart = tmp_path / "noted"
