@@ -211,6 +211,17 @@ def test_a_chart_of_ones_own_takes_the_sidecar_in(tmp_path):
     assert [m["kind"] for m in manifests if m["kind"] in ("Service", "ServiceAccount", "Pod", "PodDisruptionBudget")] == []
 
 
+def test_the_sidecar_before_dify_s_api(tmp_path):
+    parent = tmp_path / "parent"
+    shutil.copytree(HERE / "parent", parent)
+    shutil.copytree(CHART, parent / "charts/outrigger")
+    manifests = rendered("--set", "outrigger.dify.enabled=true,outrigger.dify.backend=http://127.0.0.1:5001", chart=parent)
+    sidecar = one(manifests, "Deployment")["spec"]["template"]["spec"]["initContainers"][0]
+    assert {"name": "dify", "containerPort": 8081} in sidecar["ports"]
+    done = check_toml(one(manifests, "ConfigMap")["data"]["outrigger.toml"], tmp_path)
+    assert "dify door   0.0.0.0:8081" in done.stdout and "dify  http://127.0.0.1:5001" in done.stdout
+
+
 def test_helm_test_scripts_against_the_real_binary(start, tmp_path):
     scripts = CHART / "files/tests"
     sim = start(wire.Sim)

@@ -8,7 +8,7 @@ import pytest
 import requests
 import yaml
 
-from conftest import HERE, ROOT, need, run, wire
+from conftest import CHART, HERE, ROOT, need, one, rendered, run, wire
 
 TESTS = sorted(HERE.glob("alerts_*test.yaml"))
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
@@ -54,6 +54,12 @@ def test_the_dashboard_is_laid_out():
     for panel in PANELS:
         assert panel["description"], panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}"
+
+
+def test_the_chart_has_the_same_rules_and_dashboard():
+    manifests = rendered("--values", CHART / "ci/everything-values.yaml")
+    assert one(manifests, "PrometheusRule")["spec"] == yaml.safe_load(ALERTS.read_text())
+    assert json.loads(one(manifests, "ConfigMap", "outrigger-dashboard")["data"]["outrigger.json"]) == DASHBOARD
 
 
 @pytest.fixture
