@@ -32,6 +32,7 @@ void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
   judgement_.identity = {};
   asked_ = {};
   if (info_) note_info(head);
+  if (upload_) upload_->on_answer(status_);
   first_byte_ = door_.world().loop.now();
   if (whole) {
     if (swap_) whole = Bytes::copy(swap_->feed(whole->view()) + swap_->rest());
@@ -79,6 +80,7 @@ void DifyFlow::on_answer_body(const Bytes& data) {
       says_name_ = false;
     }
   }
+  if (upload_) upload_->on_answer_body(data.view());
   write(swap_ ? Bytes::copy(swap_->feed(data.view())) : data);
 }
 
@@ -113,6 +115,7 @@ void DifyFlow::watch_client() {
 
 void DifyFlow::on_answer_end() {
   if (swap_) write(Bytes::copy(swap_->rest()));
+  if (upload_) upload_->on_answer_end();
   if (says_name_) {
     door_.names().learn(caller_.digest, info_body_);
     caller_.label = door_.names().of(caller_.digest);

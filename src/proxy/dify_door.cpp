@@ -23,7 +23,7 @@ DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, ca
       fresh_(world, store),
       fills_(*this, store, fresh_, metrics),
       live_(*this, store),
- uploads_(world.loop) {}
+      uploads_(world.loop) {}
 
 DifyDoor::~DifyDoor() = default;
 

@@ -51,6 +51,10 @@ void DifyFlow::begin() {
   reads_whole_ = !request.has_body() || (is_json(request.headers) && (is_paced() || is_small));
   if (reads_whole_ && length > whole_max) return answer_error(ErrorCode::body_too_large);
   if (reads_whole_) return;
+  const bool is_kept = caller_.app != nullptr && caller_.app->cache;
+  if (call_kind_.kind == dify::CallKind::upload && call_kind_.as_written && is_kept) {
+    upload_.emplace(door_.uploads(), caller_.digest, request.headers);
+  }
   // What waits its turn stays with the client until then.
   if (is_paced()) exchange_.read_body(false);
   proceed();
@@ -74,6 +78,7 @@ void DifyFlow::on_body(std::string_view data) {
     return;
   }
   if (pursuit_ == nullptr) return;
+  if (upload_) upload_->on_body(data);
   pursuit_->write_body(Bytes::copy(data));
   if (pursuit_ != nullptr && pursuit_->unsent() > k_unsent_max) exchange_.read_body(false);
 }
@@ -89,7 +94,8 @@ void DifyFlow::on_body_end() {
   if (!body_.empty()) {
     // Of what is no run only its user is of interest, which stands at the same place.
     const dify::RunKind kind = call_kind_.run != dify::RunKind::none ? call_kind_.run : dify::RunKind::chat;
-    run_ = dify::read_run(kind, body_, run_options(snapshot_->config(), caller_.app));
+    const auto file_hash = [this](std::string_view id) { return door_.uploads().hash_of(caller_.digest, id); };
+    run_ = dify::read_run(kind, body_, run_options(snapshot_->config(), caller_.app), file_hash);
     queue_ = dify::queue_class(call_kind_, run_.streaming);
   }
   proceed();

@@ -30,6 +30,7 @@
 #include "proxy/dify_live.h"
 #include "proxy/dify_metrics.h"
 #include "proxy/dify_tunnel.h"
+#include "proxy/dify_uploads.h"
 #include "proxy/metrics.h"
 
 namespace outrigger::proxy {
@@ -147,6 +148,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   };
   Minted minted_{};  // what a client who did not get Dify's own answer knows it by
   providers::dify::RunTeller teller_;
+  std::optional<DifyUploadWatch> upload_;
   std::optional<DifyInfos::Info> info_;  // being read
   bool says_name_ = false;               // the answer is what Dify says of an app that has no name yet
   std::string info_body_;                // of either

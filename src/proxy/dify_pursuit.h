@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "providers/dify/call.h"
 #include "proxy/dify_admission.h"
@@ -85,7 +86,7 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   // Off stops the backend, in the end.
   void read_body(bool on);
   // In on_answer() with 101: the backend's connection.
-  [[nodiscard]] http::Upgraded take_upgraded() { return call_->take_upgraded(); }
+  [[nodiscard]] http::Upgraded take_upgraded() { return std::exchange(call_, nullptr)->take_upgraded(); }
   // Nobody waits for the answer any more: a run that Dify would go on with is stopped there, if the operator wants that.
   void stop_run();
 

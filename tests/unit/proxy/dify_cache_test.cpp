@@ -391,7 +391,7 @@ TEST_CASE("a change of one app leaves the others' answers") {
 }
 
 TEST_CASE("what describes an app is kept for seconds, for its key alone") {
-  DifyBench bench("[dify]\ninfo_ttl = \"5s\"\n");
+  DifyBench bench(config_of(k_shared, "[[app]]\nname = \"else\"\nkey = \"app-else\"\n[dify]\ninfo_ttl = \"5s\"\n"));
   auto first = bench.send(call("GET", "/v1/parameters?user=anna"));
   bench.last().answer(R"({"opening_statement":"hi"})");
   bench.settle();
@@ -414,7 +414,7 @@ TEST_CASE("what describes an app is kept for seconds, for its key alone") {
 TEST_CASE("a refusal, or what is meant for one, does not describe an app") {
   const std::string fields = GENERATE("Content-Type: text/html\r\n", "Content-Type: application/json\r\nSet-Cookie: a=b\r\n",
                                       "Content-Type: application/json\r\nContent-Encoding: gzip\r\n");
-  DifyBench bench("[dify]\ninfo_ttl = \"5s\"\n");
+  DifyBench bench(config_of(k_shared, "[dify]\ninfo_ttl = \"5s\"\n"));
   for (std::size_t asked = 1; asked <= 2; ++asked) {
     auto client = bench.send(call("GET", "/v1/info"));
     REQUIRE(bench.asked.size() == asked);
