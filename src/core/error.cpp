@@ -23,7 +23,6 @@ constexpr std::array k_table{
     ErrorTraits{"forbidden", 403, k_permission, "This API key may not do that.", false, false, info},
     ErrorTraits{"not_found", 404, k_invalid, "There is nothing at this path.", false, false, info},
     ErrorTraits{"method_not_allowed", 405, k_invalid, "This path does not take that method.", false, false, info},
-    ErrorTraits{"not_implemented", 501, k_invalid, "This is not supported here.", false, false, info},
     ErrorTraits{"request_timeout", 408, k_timeout, "The request came too slowly.", false, false, info},
     ErrorTraits{"body_too_large", 413, k_invalid, "The request body is too large.", false, false, info},
     ErrorTraits{"header_too_large", 431, k_invalid, "The request headers are too large.", false, false, info},

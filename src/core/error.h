@@ -14,7 +14,6 @@ enum class ErrorCode : unsigned char {
   forbidden,     // this client key may not do this
   not_found,     // no such path at the admin door, no such upstream
   method_not_allowed,
-  not_implemented,  // nothing here does that
   request_timeout,  // head or body came too slowly
   body_too_large,
   header_too_large,
