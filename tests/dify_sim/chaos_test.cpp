@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
+#include <set>
 
 #include "dify_sim/crowd.h"
 #include "dify_sim/laws.h"
@@ -98,7 +100,18 @@ std::string counts_of(const std::deque<Outcome>& outcomes, const Book& book, std
     }
     ++counts[what];
   }
-  std::string text = fmt::format("{} requests, {} reached a Dify, {} runs:", outcomes.size(), book.seen.size(), runs);
+  std::set<std::string> runs_asked;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.ask.is_run) runs_asked.insert(std::to_string(outcome.ask.mark));
+  }
+  // The door's, under the mark of the run.
+  const auto stops =
+      std::ranges::count_if(book.seen, [&](const Seen& seen) { return seen.is_stop() && runs_asked.contains(seen.mark); });
+  const auto too_many = std::ranges::count_if(book.seen, &Seen::is_too_many);
+  std::string text = fmt::format(
+      "{} requests, {} reached a Dify, {} runs, {} times too_many_requests, {} "
+      "stopped by the door:",
+      outcomes.size(), book.seen.size(), runs, too_many, stops);
   for (const auto& [what, count] : counts) text += fmt::format(" {} {},", count, what);
   text.pop_back();
   return text;
