@@ -5,6 +5,13 @@
 
 namespace outrigger::dify_sim {
 
+namespace {
+
+// For what may come behind an answer.
+constexpr Duration k_listens_on = 5ms;
+
+}  // namespace
+
 class Callers::Caller final : public io::StreamHandler {
  public:
   Caller(Callers& owner, std::uint64_t number, Outcome& outcome, Done done, Spoke spoke)
@@ -18,7 +25,7 @@ class Callers::Caller final : public io::StreamHandler {
       stream_->read(outcome_.ask.reads);
       send_next();
     });
-    await();
+    listen_patiently();
     if (outcome_.ask.leaves_in)
       leave_ = owner_.world_.loop.after(*outcome_.ask.leaves_in, [this] { end(Outcome::End::left); });
   }
@@ -27,15 +34,15 @@ class Callers::Caller final : public io::StreamHandler {
   ~Caller() = default;
 
   void end(Outcome::End how) {
-    if (outcome_.end != Outcome::End::none) return;
     outcome_.end = how;
     outcome_.ended = now();
     connecting_.reset();
-    stream_.reset();
     for (io::Timer* timer : {&patience_, &leave_, &pause_, &slow_}) timer->cancel();
+    if (how != Outcome::End::whole) stream_.reset();
     // The answer may lead to the next request.
     if (done_) done_(outcome_);
-    owner_.on_over(number_);
+    if (stream_ == nullptr) return owner_.on_over(number_);
+    pause_ = owner_.world_.loop.after(k_listens_on, [this] { over(); });
   }
 
  private:
@@ -52,16 +59,20 @@ class Callers::Caller final : public io::StreamHandler {
     pause_ = owner_.world_.loop.after(1ms * static_cast<std::int64_t>(1 + from % 90), [this] { send_next(); });
   }
 
-  void await() {
+  void listen_patiently() {
     patience_ = owner_.world_.loop.after(k_patience, [this] { end(Outcome::End::impatient); });
   }
 
   void on_data(std::string_view data) override {
-    await();
+    if (outcome_.end != Outcome::End::none) {
+      outcome_.has_more = true;
+      return;
+    }
+    listen_patiently();
     if (heard_at_ != MonoTime{}) outcome_.silence = std::max(outcome_.silence, now() - heard_at_);
     heard_at_ = now();
     sim::AnswerWire& answer = outcome_.answer;
-    answer.feed(data);
+    outcome_.has_more = answer.feed(data) < data.size();
     const std::string& body = answer.body();
     if (outcome_.first_event == MonoTime{} && outcome_.is_event_stream() && body.find("data: ") != std::string::npos) {
       outcome_.first_event = now();
@@ -75,12 +86,17 @@ class Callers::Caller final : public io::StreamHandler {
     slow_ = owner_.world_.loop.after(outcome_.ask.read_pause, [this] { stream_->read(true); });
   }
   void on_eof() override {
+    if (outcome_.end != Outcome::End::none) return over();
     outcome_.answer.end();
     end(outcome_.answer.done() ? Outcome::End::whole : Outcome::End::broken);
   }
-  void on_error(Error) override { end(Outcome::End::broken); }
+  void on_error(Error) override { outcome_.end == Outcome::End::none ? end(Outcome::End::broken) : over(); }
   void on_drained() override {}
 
+  void over() {
+    stream_.reset();
+    owner_.on_over(number_);
+  }
   [[nodiscard]] MonoTime now() const { return owner_.world_.loop.now(); }
 
   Callers& owner_;
@@ -106,10 +122,6 @@ void Callers::call(Ask ask, Done done, Spoke spoke) {
   outcome.ask = std::move(ask);
   const std::uint64_t number = next_++;
   callers_.emplace(number, std::make_unique<Caller>(*this, number, outcome, std::move(done), std::move(spoke)));
-}
-
-void Callers::disperse() {
-  while (!callers_.empty()) callers_.begin()->second->end(Outcome::End::left);
 }
 
 void Callers::on_over(std::uint64_t caller) {

@@ -20,6 +20,7 @@ struct Outcome {
   MonoTime began{}, sent{}, first_event{}, ended{};  // first_event: of a stream
   Duration silence{};                                // the longest between two pieces of the answer
   sim::AnswerWire answer;
+  bool has_more = false;  // something came behind the answer
 
   // The door's own words, not a Dify's.
   [[nodiscard]] bool is_own() const { return !answer.header("x-should-retry").empty(); }
@@ -41,8 +42,6 @@ class Callers {
   // What has come of the body when its first event is there.
   using Spoke = std::function<void(const std::string& body)>;
   void call(Ask ask, Done done = {}, Spoke spoke = {});
-  // Everybody leaves now.
-  void disperse();
 
   [[nodiscard]] std::size_t busy() const { return callers_.size(); }
   // In the order in which they began; those that go on have no end yet.

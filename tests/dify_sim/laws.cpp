@@ -34,6 +34,7 @@ class Judge {
     if (last_ != nullptr && outcome_.ask.is_run && last_->came - outcome_.sent > rules_.patience + k_grace) {
       complain(fmt::format("sent after {:.1f} s", seconds(last_->came - outcome_.sent)));
     }
+    if (outcome_.has_more) complain("something came behind the answer");
     switch (outcome_.end) {
       case End::none:
         return complain("it has no end");
