@@ -17,13 +17,15 @@ namespace outrigger::sim {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t k_minutes = 12;  // some ten times as slow
+constexpr std::uint64_t k_minutes = 9;  // some ten times as slow: one seed
+constexpr Duration k_rough = 3min;
 constexpr Duration k_rough_of_old = 1min;
 #else
 constexpr std::uint64_t k_minutes = 60;
+constexpr Duration k_rough = 9min;
 constexpr Duration k_rough_of_old = 2min;
 #endif
-constexpr Duration k_rough = 9min;  // calm follows, three minutes and more
+// Six minutes with little traffic follow what is rough, until all is calm and at rest.
 
 std::optional<std::uint64_t> number_from(const char* name) {
   const char* text = std::getenv(name);
