@@ -30,8 +30,8 @@ def need(tool):
     return path
 
 
-def run(*command, check=True, **named):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **named)
+def run(*command, check=True, timeout=120, **named):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout, **named)
     if check:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
