@@ -1,5 +1,6 @@
 """The sidecar for public Dify charts: kustomize component and post-renderer, over what these charts render."""
 import os
+import re
 import shutil
 
 import pytest
@@ -22,6 +23,7 @@ def test_the_plugin_daemon_gets_it_and_nobody_else(chart, tmp_path):
     after = documents(post_render(chart.read_text()).stdout)
     valid(after, "1.29")
     assert one(after, "Deployment", "dify-api") == one(before, "Deployment", "dify-api")
+    assert one(after, "Service") == one(before, "Service")
     was = one(before, "Deployment", "dify-plugin-daemon")["spec"]["template"]["spec"]
     pod = one(after, "Deployment", "dify-plugin-daemon")["spec"]["template"]["spec"]
     assert pod["containers"] == was["containers"]
@@ -46,6 +48,26 @@ def test_a_changed_configuration_rolls_the_pods(tmp_path):
         one(documents(post_render(text, renderer=copy / "post-render").stdout), "ConfigMap")["metadata"]["name"]
 
 
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda path: path.stem)
+def test_before_the_api_as_well(chart, tmp_path):
+    """The lines with a # taken in, as the files say."""
+    copy = tmp_path / "sidecar"
+    shutil.copytree(SIDECAR, copy)
+    file = copy / "kustomization.yaml"
+    file.write_text(re.sub(r"^  # (- path|- patch|  target)", r"  \1", file.read_text(), flags=re.M))
+    file = copy / "outrigger.toml"
+    file.write_text(re.sub(r'^# (dify =|\[\[upstream|name =|url = "http:|dialect =|\[dify|trusted)', r"\1", file.read_text(), flags=re.M))
+    after = documents(post_render(chart.read_text(), renderer=copy / "post-render").stdout)
+    valid(after, "1.29")
+    for name in ("dify-api", "dify-plugin-daemon"):
+        containers = one(after, "Deployment", name)["spec"]["template"]["spec"]["initContainers"]
+        assert [c["name"] for c in containers if c["name"] != "wait"] == ["outrigger"]
+    assert one(after, "Service")["spec"]["ports"][0]["targetPort"] == 8081
+    done = check_toml(one(after, "ConfigMap")["data"]["outrigger.toml"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "dify door   0.0.0.0:8081" in done.stdout and "dify  http://127.0.0.1:5001" in done.stdout
+
+
 def test_what_has_no_plugin_daemon_is_refused():
     done = post_render("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\n", check=False)
     assert done.returncode == 1 and "plugin-daemon" in done.stderr and done.stdout == ""
@@ -53,7 +75,7 @@ def test_what_has_no_plugin_daemon_is_refused():
 
 def test_it_is_the_container_of_the_chart():
     """Written twice because kustomize has no templates: the same but for the image and the Secret, which need not be there."""
-    patch = yaml.safe_load((SIDECAR / "plugin-daemon.yaml").read_text())["spec"]["template"]["spec"]["initContainers"][0]
+    patch = yaml.safe_load((SIDECAR / "container.yaml").read_text())["spec"]["template"]["spec"]["initContainers"][0]
     chart = one(rendered("--set", "keys.existingSecret=outrigger-sidecar", version="1.29"), "Deployment")
     container = chart["spec"]["template"]["spec"]["containers"][0]
     assert {**patch, "image": container["image"]} == {**container, "restartPolicy": "Always"}
