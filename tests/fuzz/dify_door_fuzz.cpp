@@ -185,7 +185,7 @@ void check_rest(DifyBench& bench, std::string_view input) {
     }
   };
   bench.lanes.each(look);
-  bench.door.apps().each(look);
+  bench.door.apps().each([&](const std::string&, const Lane& lane) { look(lane); });
   if (bench.door.flows() != 0) fail_with("a request has no end", input);
   if (bench.door.stops().size() != 0) fail_with("a stop has no end", input);
   if (bench.server->connections() != 0) fail_with("a client's connection is left", input);

@@ -47,7 +47,7 @@ std::string Bench::unrest() {
     note("in the queue of " + lane.name(), lane.queue().size());
     note("not reported to the health of " + lane.name(), lane.health().pending());
   });
-  instance_->dify_door().apps().each([&](const proxy::Lane& lane) {
+  instance_->dify_door().apps().each([&](const std::string&, const proxy::Lane& lane) {
     note("in flight of app " + lane.name(), lane.concurrency().in_flight());
     note("in the queue of app " + lane.name(), lane.queue().size());
     note("not reported to the health of app " + lane.name(), lane.health().pending());
