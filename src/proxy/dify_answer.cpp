@@ -287,6 +287,8 @@ void DifyFlow::note_change() {
   using providers::dify::Touches;
   if (call_kind_.touches == Touches::nothing || pursuit_ == nullptr || pursuit_->attempts() == 0 || status_ >= 400) return;
   const bool is_own = call_kind_.touches == Touches::own_app && !caller_.digest.empty();
+  // Of an app without a cache nothing is kept but what describes it.
+  if (is_own && (caller_.app == nullptr || !caller_.app->cache)) return door_.infos().forget(caller_.digest);
   const bool settles = call_kind_.touches == Touches::dataset || call_kind_.touches == Touches::all;
   door_.note_change(is_own ? std::string_view(caller_.digest) : std::string_view(), settles);
 }

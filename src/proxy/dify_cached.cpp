@@ -208,7 +208,7 @@ void DifyFlow::end_following() {
     if (!serve_entry(entry, CacheResult::coalesced)) go_alone();
     return;
   }
-  if (const std::optional<Bytes> refusal = fill_->refusal()) return respond_own(fill_->status(), *refusal);
+  if (const auto refusal = fill_->refusal()) return respond_own(refusal->status, refusal->body, refusal->content_type);
   go_alone();
 }
 

@@ -99,6 +99,15 @@ void DifyFill::ask() {
   pursuit_->start();
 }
 
+// True: everybody has been told.
+bool DifyFill::serve_stale() {
+  if (order_.stale == nullptr || !order_.stale->usable_if_error(owner_.door_.world().loop.wall_now())) return false;
+  found_ = order_.stale;
+  is_stale_ = true;
+  end(State::complete);
+  return true;
+}
+
 void DifyFill::let_go() {
   lookup_.reset();
   if (pursuit_ != nullptr && (state_ == State::asking || state_ == State::answering)) {
@@ -111,7 +120,6 @@ void DifyFill::let_go() {
 // ---- the answer ------------------------------------------------------------------------------------------------------
 
 void DifyFill::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
-  status_ = head.status;
   if (!whole) {
     state_ = State::answering;
     // What is too long to be held, or of another kind, is the leader's alone.
@@ -119,11 +127,13 @@ void DifyFill::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
     if (handler_ != nullptr) handler_->on_answer(std::move(head), std::nullopt);
     return notify();
   }
-  if (status_ == 200) {
+  if (head.status == 200) {
     judge();
   } else {
     refuse_storing(chat::NoStoreReason::error_status);
-    refusal_ = *whole;
+    // Dify's own failure, or its model provider's.
+    if (pursuit_->has_failed() && serve_stale()) return;
+    refusal_ = {head.status, std::string(head.headers.get("content-type").value_or("application/json")), *whole};
   }
   state_ = State::complete;
   if (handler_ != nullptr) handler_->on_answer(std::move(head), std::move(whole));
@@ -151,13 +161,7 @@ void DifyFill::on_answer_cut(ErrorCode code) {
 }
 
 void DifyFill::on_no_answer(ErrorCode code, std::optional<Duration> retry_after) {
-  const bool is_usable =
-      order_.stale != nullptr && order_.stale->usable_if_error(owner_.door_.world().loop.wall_now()) && may_stand_in(code);
-  if (is_usable) {
-    found_ = order_.stale;
-    is_stale_ = true;
-    return end(State::complete);
-  }
+  if (may_stand_in(code) && serve_stale()) return;
   error_ = code;
   retry_after_ = retry_after;
   state_ = State::failed;
@@ -179,10 +183,10 @@ double DifyFill::usd() const {
 }
 
 void DifyFill::judge() {
-  auto& verdict = pursuit_->verdict();
-  if (!verdict) return refuse_storing(chat::NoStoreReason::too_large);
-  if (!*verdict) {
-    const chat::NoStoreReason reason = verdict->error();
+  const auto& verdict = pursuit_->verdict();
+  if (!verdict || !*verdict) {
+    // Of what was too long to be held there is no verdict.
+    const chat::NoStoreReason reason = verdict ? verdict->error() : chat::NoStoreReason::too_large;
     const bool may_be_better_soon = reason == chat::NoStoreReason::cut || reason == chat::NoStoreReason::error_in_answer;
     if (!may_be_better_soon) owner_.unstorable_.note(order_.key, owner_.door_.world().loop.now());
     return refuse_storing(reason);

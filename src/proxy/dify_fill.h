@@ -76,8 +76,12 @@ class DifyFill final : private DifyPursuitHandler {
   // When `complete`: the answer, ready to be told in either form; null: it cannot be.
   [[nodiscard]] const cache::EntryPtr& entry() const { return entry_; }
   // When `complete`: an answer that is no run's but an error, for everybody.
-  [[nodiscard]] const std::optional<Bytes>& refusal() const { return refusal_; }
-  [[nodiscard]] int status() const { return status_; }
+  struct Refusal {
+    int status = 0;
+    std::string content_type;
+    Bytes body;
+  };
+  [[nodiscard]] const std::optional<Refusal>& refusal() const { return refusal_; }
   // When `failed`.
   [[nodiscard]] ErrorCode error() const { return error_; }
   [[nodiscard]] const std::optional<Duration>& retry_after() const { return retry_after_; }
@@ -109,6 +113,7 @@ class DifyFill final : private DifyPursuitHandler {
 
   void on_looked_up(cache::Store::Found found);
   void ask();
+  [[nodiscard]] bool serve_stale();
   void end(State how);
   void judge();
   void refuse_storing(chat::NoStoreReason reason);
@@ -136,8 +141,7 @@ class DifyFill final : private DifyPursuitHandler {
   bool is_stale_ = false;
   bool would_have_hit_ = false;
   cache::EntryPtr entry_;
-  std::optional<Bytes> refusal_;
-  int status_ = 0;
+  std::optional<Refusal> refusal_;
   bool storing_forbidden_ = false;
   ErrorCode error_ = ErrorCode::internal;
   std::optional<Duration> retry_after_;

@@ -28,7 +28,7 @@ class DifyFresh {
 
   // The tag of one app's entries. Apps are told apart by their key's digest.
   [[nodiscard]] static std::string tag_of(std::string_view app);
-  // That app has changed; empty: any of them may have.
+  // That app, one with a cache, has changed; empty: any of them may have.
   void touch(std::string_view app);
   // Was what began at `asked` asked after the last change?
   [[nodiscard]] bool is_current(std::string_view app, WallTime asked) const;

@@ -108,7 +108,9 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   [[nodiscard]] providers::dify::RunReader* reader() { return watch_ ? watch_->reader() : nullptr; }
   [[nodiscard]] const providers::dify::RunReader* reader() const { return watch_ ? watch_->reader() : nullptr; }
   // When all of a run's 200 has come: fit for storing, or why not.
-  [[nodiscard]] std::optional<std::expected<providers::Answer, chat::NoStoreReason>>& verdict() { return verdict_; }
+  [[nodiscard]] const std::optional<std::expected<providers::Answer, chat::NoStoreReason>>& verdict() const {
+    return verdict_;
+  }
   // Dify has told of a failure: its own, or its model provider's.
   [[nodiscard]] bool has_failed() const;
   [[nodiscard]] const DifyPursuitOrder& order() const { return order_; }

@@ -326,6 +326,56 @@ TEST_CASE("an old answer is better than none") {
   CHECK(second->received().contains("Hello you"));
 }
 
+TEST_CASE("an old answer stands in for a failure that Dify tells of, and for no mistake of the client") {
+  struct Case {
+    int status;
+    std::string body;
+    bool stale;
+  };
+  const auto [status, body, stale] = GENERATE_COPY(values<Case>({
+      {500, R"({"code":"internal_server_error","message":"no","status":500})", true},
+      {503, "<html>", true},
+      {400, R"({"code":"completion_request_error","message":"no","status":400})", true},
+      {400, R"({"code":"invalid_param","message":"no","status":400})", false},
+      {401, R"({"code":"unauthorized","message":"no","status":401})", false},
+  }));
+  INFO(status << body);
+  DifyBench bench(config_of(k_shared + ", ttl = \"1m\""));
+  auto first = bench.send(wire({}));
+  bench.last().answer(k_chat_body);
+  bench.settle();
+  bench.pass(2min);
+  auto leader = bench.send(wire({}));
+  auto follower = bench.send(wire({.user = "ben", .stream = true}));
+  REQUIRE(bench.asked.size() == 2);
+  bench.last().answer(body, status, "Content-Type: text/x\r\n");
+  bench.settle();
+  for (const auto* client : {&leader, &follower}) {
+    CHECK(cache_of((*client)->received()) == (stale ? "stale" : client == &leader ? "miss" : "coalesced"));
+    CHECK((*client)->received().starts_with(stale ? "HTTP/1.1 200 " : fmt::format("HTTP/1.1 {} ", status)));
+    if (!stale) CHECK(field_of((*client)->received(), "Content-Type") == "text/x");
+  }
+}
+
+TEST_CASE("an answer that is too long to be held is everybody's own") {
+  DifyBench bench(config_of(k_shared));
+  auto leader = bench.send(wire({}));
+  auto follower = bench.send(wire({.user = "ben"}));
+  REQUIRE(bench.asked.size() == 1);
+  std::string large = k_chat_body;
+  large.insert(large.find("Hello"), std::string(DifyPursuit::k_hold_max, 'x'));
+  bench.last().answer(large);
+  bench.settle();
+  CHECK(body_of(leader->received()) == large);
+  REQUIRE(bench.asked.size() == 2);
+  bench.last().answer(large);
+  bench.settle();
+  CHECK(body_of(follower->received()) == large);
+  auto one = bench.send(wire({.user = "cleo"}));
+  auto two = bench.send(wire({.user = "dora"}));
+  CHECK(bench.asked.size() == 4);  // known not to be worth waiting for
+}
+
 TEST_CASE("a change that passes makes old what was answered before") {
   struct Case {
     std::string method, path;
