@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "providers/dify/notices.h"
+#include "providers/json_doc.h"
 #include "proxy/dify_door.h"
 #include "proxy/dify_flow.h"
 
@@ -120,7 +121,8 @@ void DifyFlow::on_answer_end() {
     door_.names().learn(caller_.digest, info_body_);
     caller_.label = door_.names().of(caller_.digest);
   }
-  if (info_) {
+  // Without an announced length an end may be a cut.
+  if (info_ && providers::JsonDoc::read(info_body_).root() != nullptr) {
     info_->body = Bytes::copy(info_body_);
     door_.infos().put(caller_.digest, exchange_.request().target, std::move(*info_));
   }

@@ -141,8 +141,6 @@ void DifyPursuit::on_call_drained() { handler_.on_upload(true); }
 void DifyPursuit::on_call_failed(Error error) {
   call_.reset();
   const bool is_unsent = sent_nothing(error.code);
-  // A connection that breaks after the run's own end has taken nothing from it.
-  if (has_begun_ && at_boundary() && watch_->reader()->is_over()) return end_answer();
   door_.metrics().count_attempt(served_by_, traits(error.code).name);
   if (has_begun_) {
     if (watch_) watch_->note_cut(error.code);
@@ -222,10 +220,6 @@ void DifyPursuit::note_first_event() {
 void DifyPursuit::on_call_end() {
   call_.reset();
   if (is_held_) return end_held();
-  end_answer();
-}
-
-void DifyPursuit::end_answer() {
   door_.metrics().count_attempt(served_by_, status_ < 400 ? "ok" : "status_" + std::to_string(status_));
   if (is_stream_) verdict_ = watch_->finish();
   if (watch_) watch_->let_go();

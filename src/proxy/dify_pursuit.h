@@ -129,7 +129,6 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   void send(std::size_t step);
   void note_first_event();
   void begin_answer();
-  void end_answer();
   void end_held();
 
   DifyDoor& door_;

@@ -461,6 +461,17 @@ TEST_CASE("what describes an app is kept for seconds, for its key alone") {
   CHECK(bench.asked.size() == 3);
 }
 
+TEST_CASE("what describes an app is kept whole or not at all") {
+  DifyBench bench(config_of(k_shared, "[dify]\ninfo_ttl = \"5s\"\n"));
+  for (std::size_t asked = 1; asked <= 2; ++asked) {
+    auto client = bench.send(call("GET", "/v1/info"));
+    REQUIRE(bench.asked.size() == asked);
+    bench.last().send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"name\":\"fa");
+    bench.last().peer->close();
+    bench.settle();
+  }
+}
+
 TEST_CASE("a refusal, or what is meant for one, does not describe an app") {
   const std::string fields = GENERATE("Content-Type: text/html\r\n", "Content-Type: application/json\r\nSet-Cookie: a=b\r\n",
                                       "Content-Type: application/json\r\nContent-Encoding: gzip\r\n");
