@@ -146,6 +146,8 @@ void DifyAdmission::on_turn(Turn turn) {
 void DifyAdmission::note_unreachable(std::size_t step, ErrorCode why) {
   steps_[step].is_spent = steps_[step].is_unreachable = true;
   if (!refusal_) refusal_ = DifyAdmissionHandler::Refusal{why, {}, "unreachable"};
+  // A connection that does not come about takes its time. Another one would keep the client beyond what it was told.
+  if (now() >= deadline_) return refuse({ErrorCode::no_target, 1s, "no_target"});
   next();
 }
 

@@ -12,7 +12,7 @@ namespace {
 using End = Outcome::End;
 
 // Beyond the queue's patience: a connection that was tried in time, and what the wire takes.
-constexpr Duration k_grace = 4s;
+constexpr Duration k_grace = 6s;
 constexpr std::size_t k_shown = 160;
 
 // Which clients' requests were stops. Others that a Dify saw are the door's, under the mark of the run.
@@ -120,7 +120,8 @@ class Judge {
     // Who is refused before all was sent is early enough.
     if (is_busy && last_ == nullptr && outcome_.sent != MonoTime{} &&
         outcome_.ended - outcome_.sent > rules_.patience + k_grace) {
-      complain(fmt::format("refused after {:.1f} s", seconds(outcome_.ended - outcome_.sent)));
+      complain(
+          fmt::format("refused after {:.3f} s, told {} s", seconds(outcome_.ended - outcome_.sent), rules_.patience / 1s));
     }
   }
 

@@ -193,6 +193,17 @@ TEST_CASE("a model provider's failure is the app's: it goes to the fallback, and
   CHECK(bench.last().host == "new");
 }
 
+TEST_CASE("who has waited to the end for one backend is not kept for another") {
+  const bool in_time = GENERATE(true, false);
+  DifyBench bench(fmt::format("[dify]\nfallback = [\"old\"]\nqueue = {{ wait = \"{}\" }}\n", in_time ? "30s" : "1s"));
+  bench.world.net.site({"new", 9000, false}).faults.blackhole = 1;
+  auto client = bench.ask({});
+  bench.pass(5s);  // a connection has three seconds
+  CHECK(bench.asked.size() == (in_time ? 1 : 0));
+  CHECK(client->received().starts_with(in_time ? "" : "HTTP/1.1 504 "));
+  if (!in_time) CHECK_FALSE(field_of(client->received(), "Retry-After").empty());
+}
+
 TEST_CASE("an app over which Dify stumbles closes no door to others, with a fallback or without") {
   const bool has_fallback = GENERATE(true, false);
   DifyBench bench(std::string("[[app]]\nname = \"other\"\nkey = \"app-other\"\n") +
