@@ -56,8 +56,11 @@ Settings any_settings(Rng& rng) {
     toml += "target = [{ to = \"a\", weight = 60 }, { to = \"b\", weight = 40 }]\n";
   }
   if (settings.two && rng.chance(0.6)) toml += "fallback = [\"b\"]\n";
-  if (rng.chance(0.6))
+  if (rng.chance(0.6)) {
     toml += fmt::format("[[app]]\nname = \"faq\"\nkey = \"app-chat\"\nconcurrency = {}\n", 2 + rng.below(5));
+    // Every question is another one: each is a miss, and its answer Dify's own, byte for byte.
+    if (rng.chance(0.5)) toml += "cache = { stateless = true, live_conversations = true }\n";
+  }
   return settings;
 }
 
