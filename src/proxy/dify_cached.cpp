@@ -18,17 +18,6 @@ bool is_json(const http::ResponseHead& head) {
   return type && type->contains("json") && !head.headers.get("content-encoding");
 }
 
-obs::SavedBy saved_by(CacheResult result) {
-  switch (result) {
-    case CacheResult::stale:
-      return obs::SavedBy::stale;
-    case CacheResult::coalesced:
-      return obs::SavedBy::coalesced;
-    default:
-      return obs::SavedBy::hit;
-  }
-}
-
 }  // namespace
 
 // ---- runs ------------------------------------------------------------------------------------------------------------

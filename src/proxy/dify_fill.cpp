@@ -201,6 +201,7 @@ void DifyFill::judge() {
   if (storing_forbidden_ || !owner_.fresh_.is_current(app_, asked_)) {
     return refuse_storing(chat::NoStoreReason::purged);
   }
+  if (pursuit_->is_fallback()) return refuse_storing(chat::NoStoreReason::downgraded);
   if (answer.encoded.size() > order_.max_entry) return refuse_storing(chat::NoStoreReason::too_large);
   owner_.store_.put(entry_);
 }

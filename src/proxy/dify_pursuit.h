@@ -94,6 +94,8 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   [[nodiscard]] int attempts() const { return attempts_; }
   // The backend that is, or was, asked last; empty: none yet.
   [[nodiscard]] const std::string& served_by() const { return served_by_; }
+  // Another installation than the caller's own has answered.
+  [[nodiscard]] bool is_fallback() const { return step_ >= dify_equals(*order_.snapshot); }
   [[nodiscard]] Duration waited() const { return admission_ ? admission_->waited() : Duration{}; }
   // When the answer's stream said something first (no keep-alive); the epoch: not yet.
   [[nodiscard]] MonoTime first_event() const { return first_event_; }

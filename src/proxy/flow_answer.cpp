@@ -38,17 +38,6 @@ void add_retry_after(http::Headers& headers, Duration wait) {
   headers.set("retry-after-ms", std::to_string(exact.count()));
 }
 
-obs::SavedBy saved_by(CacheResult result) {
-  switch (result) {
-    case CacheResult::stale:
-      return obs::SavedBy::stale;
-    case CacheResult::coalesced:
-      return obs::SavedBy::coalesced;
-    default:
-      return obs::SavedBy::hit;
-  }
-}
-
 cache::Entry::Form form_of(const chat::Request& request, UsagePolicy usage) {
   using enum cache::Entry::Form;
   const bool zero = usage == UsagePolicy::zero;

@@ -42,6 +42,17 @@ constexpr std::size_t k_models_max = 150;
 
 }  // namespace
 
+obs::SavedBy saved_by(CacheResult result) {
+  switch (result) {
+    case CacheResult::stale:
+      return obs::SavedBy::stale;
+    case CacheResult::coalesced:
+      return obs::SavedBy::coalesced;
+    default:
+      return obs::SavedBy::hit;
+  }
+}
+
 std::string_view name(CacheResult result) { return k_result_names[static_cast<std::size_t>(result)]; }
 std::string_view name(Outcome outcome) { return k_outcome_names[static_cast<std::size_t>(outcome)]; }
 

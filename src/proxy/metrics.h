@@ -20,6 +20,8 @@ namespace outrigger::proxy {
 enum class CacheResult : unsigned char { hit, stale, coalesced, miss, bypass, observe };
 inline constexpr std::size_t k_cache_results = 6;
 std::string_view name(CacheResult result);
+// Of one that was not paid for.
+obs::SavedBy saved_by(CacheResult result);
 
 // How a request ended, for `outrigger_requests_total{outcome}`.
 enum class Outcome : unsigned char {
