@@ -32,6 +32,7 @@ void DifyFlow::on_answer(http::ResponseHead head, std::optional<Bytes> whole) {
   run_.query = {};
   judgement_.identity = {};
   asked_ = {};
+  if (fill_ != nullptr && fill_->would_have_hit()) result_ = CacheResult::observe;
   if (info_) note_info(head);
   if (upload_) upload_->on_answer(status_);
   first_byte_ = door_.world().loop.now();

@@ -152,6 +152,7 @@ DifyPursuitOrder DifyFlow::order(Chain chain) {
   order.caller.user = run_.user;
   order.head = request;
   order.head.target = target();
+  if (swap_) order.head.headers.set("Accept-Encoding", "identity");  // ids are looked for in the answer
   order.peer = exchange_.peer();
   if (!reads_whole_) {
     order.streamed_body = true;

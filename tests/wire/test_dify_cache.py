@@ -242,6 +242,36 @@ def test_answers_are_shared_through_redis_and_forgotten_there(start):
     assert sim.runs() == runs + 1
 
 
+def test_observing_tells_what_redis_would_have_answered(start):
+    redis, sim = start(Redis), start(DifySim)
+    config = (f'[cache]\nmode = "observe"\n[redis]\nurl = "{redis.url}"\ntimeout = "500ms"\n[[upstream]]\nname = "dify"\n'
+              f'url = "{sim.url}"\ndialect = "dify"\n[[app]]\nname = "chat"\nkey = "app-chat"\ncache = {{ stateless = true }}\n')
+    assert result(DifyUser(start(Door, config).dify_url, "app-chat").chat("hello")) == "miss"
+    deadline = time.monotonic() + 10
+    runs = 1
+    while True:  # what one has written, another finds, a moment later
+        other = DifyUser(start(Door, config).dify_url, "app-chat")
+        runs += 1
+        found = result(other.chat("hello"))
+        if found == "observe":
+            break
+        assert found == "miss" and time.monotonic() < deadline
+    assert sim.runs() == runs
+
+
+def test_what_was_asked_before_a_purge_is_not_kept_after_it(door):
+    sim, outrigger = door('think = "700ms"\n')
+    user = DifyUser(outrigger.dify_url, "app-chat")
+    asked = threading.Thread(target=lambda: user.chat("hello").raise_for_status())
+    asked.start()
+    while sim.stats()["connections"]["open"] == 0 and asked.is_alive():
+        time.sleep(0.01)
+    requests.post(outrigger.admin + "/api/cache/purge", json={"all": True}, timeout=10).raise_for_status()
+    asked.join()
+    assert result(DifyUser(outrigger.dify_url, "app-chat").chat("hello")) == "miss"
+    assert sim.runs() == 2
+
+
 def test_nobody_is_answered_with_what_was_said_to_another(door):
     """A thousand calls that differ in one thing each, twice: the second time everybody gets the same as the first."""
     sim, outrigger = door('think = "1ms"\n', keys={"chat": "stateless = true", "completion": "per_user = false"})

@@ -142,6 +142,7 @@ TEST_CASE("a conversation of the cache goes on at Dify, under the name that the 
   CHECK(member_of(third->received(), "conversation_id") == bench.conversation);
   auto history = bench.send(call("GET", "/v1/messages?user=anna&conversation_id=" + bench.conversation));
   REQUIRE(bench.asked.size() == 5);
+  CHECK(field_of(bench.last().head, "Accept-Encoding") == "identity");  // or no id would be found in the answer
   CHECK(bench.last().head.starts_with("GET /v1/messages?user=anna&conversation_id=" + k_real + " "));
   bench.last().answer(R"({"data":[{"conversation_id":")" + k_real + R"("}]})");
   bench.settle();
