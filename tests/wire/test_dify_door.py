@@ -2,8 +2,12 @@
 import hashlib
 import http.client
 import json
+import os
 import re
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from conftest import Outrigger
+from conftest import ROOT, Outrigger
 
 STREAM = (b'data: {"event": "message", "task_id": "11111111-2222-3333-4444-555555555555", "answer": "h\\u00e9"}\n\n'
           b"event: ping\n\n"
@@ -206,6 +210,20 @@ def test_a_forged_address_is_not_believed(start, backend):
     # Who comes from this machine is trusted, as a proxy beside us would be.
     assert head["x-forwarded-for"] == "1.2.3.4, 127.0.0.1"
     assert head["host"] == "dify.example" and head["x-forwarded-host"] == "dify.example"
+
+
+def test_a_stranger_who_forges_an_address_is_not_believed(tmp_path):
+    apart = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("ip") is None or subprocess.run([*apart, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no network namespace can be made here")
+    done = subprocess.run([*apart, sys.executable, ROOT / "tests/wire/stranger.py", tmp_path], capture_output=True, text=True,
+                          timeout=60, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "tests/wire")})
+    assert done.returncode == 0, done.stderr
+    stranger, trusted = json.loads(done.stdout.splitlines()[-1])
+    assert stranger["x-forwarded-for"] == "192.0.2.1" and stranger["x-forwarded-proto"] == "http"
+    assert "1.2.3.4" not in str(stranger) and "evil" not in str(stranger)
+    assert trusted["x-forwarded-for"] == "1.2.3.4, 192.0.2.1" and trusted["x-forwarded-proto"] == "https"
+    assert "x_forwarded_for" not in trusted
 
 
 def test_ten_times_the_limit_is_served_or_told_when_to_come_back(start):
