@@ -125,11 +125,15 @@ bool DifyFlow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   entry_ = entry;
   served_by_ = entry->meta().served_by;
   book_saving(entry->meta(), rendered->usd);
-  if (policy().live_conversations && call_kind_.run == dify::RunKind::chat) {
-    door_.live().remember(caller_.digest, text_of(minted_.conversation), asked_.view());
-  }
+  remember_turn();
   respond_own(200, personalise(*rendered, fresh()), run_.streaming ? k_sse : std::string_view("application/json"));
   return true;
+}
+
+// The client will know the conversation by an id that Dify has never heard of.
+void DifyFlow::remember_turn() {
+  if (!policy().live_conversations || call_kind_.run != dify::RunKind::chat) return;
+  door_.live().remember(caller_.digest, text_of(minted_.conversation), asked_.view());
 }
 
 void DifyFlow::book_saving(const cache::Meta& meta, double usd) {
@@ -172,6 +176,7 @@ void DifyFlow::pump() {
   const Bytes events = teller_.next(*answer, fresh());
   if (events.empty()) return;
   if (!exchange_.responded()) {
+    remember_turn();
     state_ = State::answering;
     status_ = 200;
     first_byte_ = door_.world().loop.now();

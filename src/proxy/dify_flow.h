@@ -91,6 +91,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   void leave_fill();
   [[nodiscard]] providers::dify::Fresh fresh() const;
   [[nodiscard]] bool serve_entry(const cache::EntryPtr& entry, CacheResult result);
+  void remember_turn();
   void pump();
   void end_following();
   void go_alone();

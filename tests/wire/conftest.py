@@ -237,6 +237,17 @@ class Reply:
         return [self.read() for _ in range(int(rest))]
 
 
+def hear_all(link):
+    """What comes until the connection closes, or nothing more comes in its time."""
+    back = b""
+    try:
+        while piece := link.recv(65536):
+            back += piece
+    except (socket.timeout, ConnectionResetError):
+        pass
+    return back
+
+
 def read_sse(response):
     """Events of a streamed answer, as parsed JSON; the end mark as the text "[DONE]"."""
     events = []

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from conftest import Outrigger, Sim, upstream
+from conftest import Outrigger, Sim, hear_all, upstream
 
 SMALL = '[limits]\nheader = "4KiB"\nbody = "64KiB"\nheader_timeout = "1s"\nbody_timeout = "1s"\nconnections = 64\n'
 
@@ -28,13 +28,7 @@ def send(proxy, data, seconds=5):
             link.sendall(data)
         except OSError:
             pass
-        back = b""
-        try:
-            while piece := link.recv(65536):
-                back += piece
-        except (socket.timeout, ConnectionResetError):
-            pass
-        return back
+        return hear_all(link)
 
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"

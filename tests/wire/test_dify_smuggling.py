@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import Outrigger, Process
+from conftest import Outrigger, Process, hear_all
 
 REFUSED = None
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -106,13 +106,7 @@ def talk(port, data):
     with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
         link.sendall(data)
         link.settimeout(0.7)
-        back = b""
-        try:
-            while piece := link.recv(65536):
-                back += piece
-        except (socket.timeout, ConnectionResetError):
-            pass
-        return back
+        return hear_all(link)
 
 
 NEXT = b"GET /smuggled HTTP/1.1\r\nHost: evil\r\n\r\n"

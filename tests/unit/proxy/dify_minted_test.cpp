@@ -163,6 +163,38 @@ TEST_CASE("two calls that wake a conversation wake it once") {
   CHECK(bench.asked.size() == 4);
 }
 
+TEST_CASE("a conversation that began at a shared run goes on as well") {
+  MintedBench bench(true);
+  auto leader = bench.send(turn("shared", "", true));
+  auto follower = bench.send(turn("shared", "", true));
+  REQUIRE(bench.asked.size() == 2);
+  bench.last().begin_stream();
+  bench.last().chunk(R"(data: {"event":"message","conversation_id":")" + k_real + R"(","answer":"one"})" + "\n\n");
+  bench.last().chunk("data: {\"event\":\"message_end\",\"metadata\":{}}\n\n");
+  bench.last().end_stream();
+  bench.settle();
+  auto second = bench.send(turn("second", member_of(follower->received(), "conversation_id")));
+  REQUIRE(bench.asked.size() == 3);
+  CHECK(bench.last().body.find(R"("query":"shared")") != std::string::npos);
+  auto own = bench.send(turn("second", member_of(leader->received(), "conversation_id")));
+  REQUIRE(bench.asked.size() == 4);
+  CHECK(bench.last().body.find(R"("query":"second")") != std::string::npos);  // it has been Dify's from the beginning
+}
+
+TEST_CASE("a Dify that dies while a conversation is woken is an error, and the next call wakes it anew") {
+  MintedBench bench(true);
+  auto first = bench.send(turn("second", bench.conversation));
+  REQUIRE(bench.asked.size() == 2);
+  bench.last().send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{");
+  bench.last().peer->close();
+  bench.settle();
+  CHECK(first->received().starts_with("HTTP/1.1 5"));
+  CHECK(body_of(first->received()).starts_with(R"({"code":)"));
+  auto second = bench.send(turn("second", bench.conversation));
+  REQUIRE(bench.asked.size() == 3);
+  CHECK(bench.last().body.find(R"("query":"first")") != std::string::npos);
+}
+
 TEST_CASE("a conversation that cannot be woken says so") {
   MintedBench bench(true);
   auto refused = bench.send(turn("second", bench.conversation));
