@@ -21,9 +21,9 @@ namespace outrigger::admin {
 struct AdminHooks {
   std::function<bool()> is_ready;
   std::function<void()> drain;
-  std::function<std::string()> reload;                // empty: done; else why not
-  std::function<const proxy::Fleet*()> fleet = {};    // null, or empty: this one is alone
-  std::function<proxy::DifyDoor*()> dify = {};  // null, or empty: that door is off
+  std::function<std::string()> reload;              // empty: done; else why not
+  std::function<const proxy::Fleet*()> fleet = {};  // null, or empty: this one is alone
+  std::function<proxy::DifyDoor*()> dify = {};      // null, or empty: that door is off
 };
 
 class AdminDoor final : public http::Acceptor {

@@ -80,6 +80,7 @@ void DifyFlow::join_or_lead(Chain chain, cache::EntryPtr stale) {
     return on_fill();
   }
   if (!door_.fills().has_room()) {
+    result_ = CacheResult::bypass;
     judgement_.bypass = chat::BypassReason::overloaded;
     door_.metrics().count_bypass(*judgement_.bypass);
     return ask(std::move(chain));

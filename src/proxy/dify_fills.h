@@ -13,7 +13,8 @@ namespace outrigger::proxy {
 
 class DifyFills {
  public:
-  // Answers of runs are kept while they come; of so many at once no more are begun. A run's is some KiB, 16 MiB at most.
+  // Of so many at once no more are begun. What comes is kept: some KiB a run, 16 MiB at most, of as many at once as [dify]
+  // `concurrency` lets run.
   static constexpr std::size_t k_max = 4096;
 
   // All must outlive it.

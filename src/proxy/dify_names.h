@@ -25,7 +25,8 @@ class DifyNames {
 
   // `digest`: the SHA-256 of an app's key, hex. "unknown": Dify has not taken it yet.
   [[nodiscard]] std::string of(std::string_view digest) const;
-  // Dify has taken the key. Asks `target` unless the name is known or was asked for lately. `authorization`: the client's own field, which is not kept.
+  // Dify has taken the key. Asks `target` unless the name is known or was asked for lately. `authorization`: the client's own field,
+  // which is not kept.
   void ask(std::string_view digest, const Target& target, std::string_view authorization);
   // The answer to a GET /v1/info with that key.
   void learn(std::string_view digest, std::string_view info);

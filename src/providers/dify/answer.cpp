@@ -261,9 +261,12 @@ std::expected<Answer, chat::NoStoreReason> RunReader::conclude() {
   answer.usage = usage();
   answer.estimated_completion_tokens = answer_tokens_;
   if (keep_) {
-    answer.encoded =
-        encode({.kind = kind_, .streamed = streamed_, .micro_usd = static_cast<std::uint64_t>(std::min(usd() * 1e6 + 0.5, k_micro_usd_max)), .shared = shared_, .body = body_frame_},
-               kept_.text());
+    answer.encoded = encode({.kind = kind_,
+                             .streamed = streamed_,
+                             .micro_usd = static_cast<std::uint64_t>(std::min(usd() * 1e6 + 0.5, k_micro_usd_max)),
+                             .shared = shared_,
+                             .body = body_frame_},
+                            kept_.text());
   }
   return answer;
 }

@@ -224,6 +224,37 @@ TEST_CASE("the one who began a shared run may leave; when all have left it is st
   CHECK(bench.door.fills().size() == 0);
 }
 
+TEST_CASE("who reads slowly delays nobody at a shared run, and misses nothing; who reads nothing is given up") {
+  const bool reads_again = GENERATE(true, false);
+  DifyBench bench(config_of(k_shared));
+  auto leader = bench.send(chat_wire({.stream = true}));
+  auto slow = bench.send(chat_wire({.user = "ben", .stream = true}));
+  REQUIRE(bench.asked.size() == 1);
+  slow->pause();
+  bench.last().begin_stream();
+  constexpr int k_pieces = 60;
+  for (int i = 0; i < k_pieces; ++i) {
+    bench.last().chunk(piece(std::to_string(i) + std::string(32'000, 'x')));
+    bench.settle();
+  }
+  bench.last().chunk(k_end);
+  bench.last().end_stream();
+  bench.pass(1s);
+  CHECK(is_whole(leader->received()));
+  CHECK(bench.door.fills().size() == 1);  // for the slow one
+  if (reads_again) {
+    slow->resume();
+    bench.pass(1s);
+    CHECK(is_whole(slow->received()));
+    CHECK(slow->received().contains("59xxx"));
+  } else {
+    bench.pass(2min);
+    CHECK(bench.log.lines.back().contains("\"error\":\"client_gone\""));
+  }
+  CHECK(bench.door.fills().size() == 0);
+  CHECK(bench.asked.size() == 1);
+}
+
 TEST_CASE("a failure of a shared run is told to everybody, once") {
   DifyBench bench(config_of(k_shared));
   auto leader = bench.send(chat_wire({.stream = true}));
