@@ -250,9 +250,7 @@ void DifyFlow::add_own_headers(http::Headers& headers) const {
   if (!served_by().empty()) headers.add("x-outrigger-served-by", served_by());
   headers.add("x-outrigger-attempts", std::to_string(pursuit() != nullptr ? pursuit()->attempts() : 0));
   headers.add("x-outrigger-request-id", request_id_);
-  if (entry_ == nullptr || result_ == CacheResult::coalesced) return;
-  const auto age = std::chrono::duration_cast<std::chrono::seconds>(entry_->age(door_.world().loop.wall_now()));
-  headers.add("Age", std::to_string(age.count()));
+  if (age_) headers.add("Age", std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*age_).count()));
 }
 
 void DifyFlow::finish(Outcome outcome) {

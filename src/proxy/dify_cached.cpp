@@ -123,7 +123,7 @@ bool DifyFlow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   const auto rendered = dify::render_run(call_kind_.run, entry->payload().view(), run_.streaming);
   if (!rendered) return false;
   result_ = result;
-  entry_ = entry;
+  if (result != CacheResult::coalesced) age_ = entry->age(door_.world().loop.wall_now());
   served_by_ = entry->meta().served_by;
   book_saving(entry->meta(), rendered->usd);
   remember_turn();
@@ -247,6 +247,7 @@ bool DifyFlow::serve_info() {
   }
   result_ = CacheResult::hit;
   served_by_ = info->served_by;
+  age_ = now - info->since;
   respond_own(200, info->body, info->content_type);
   return true;
 }

@@ -168,7 +168,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   std::string request_id_;
   std::string served_by_;  // of a stored answer
   std::uint64_t request_bytes_ = 0, sent_bytes_ = 0;
-  cache::EntryPtr entry_;  // that answered
+  std::optional<Duration> age_;  // of a stored answer
   double saved_usd_ = 0;
   MonoTime started_{};
   MonoTime first_byte_{};

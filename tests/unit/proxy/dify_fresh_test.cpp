@@ -86,6 +86,7 @@ TEST_CASE("what describes an app is kept for seconds, for its key alone") {
   CHECK(cache_of(second->received()) == "hit");
   CHECK(body_of(second->received()) == R"({"opening_statement":"hi"})");
   CHECK(field_of(second->received(), "x-outrigger-served-by") == "new");
+  CHECK(field_of(second->received(), "Age") == "4");
   std::string other = call("GET", "/v1/parameters?user=anna");
   other.replace(other.find("app-chat"), 8, "app-else");
   auto b = bench.send(other);
