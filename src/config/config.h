@@ -57,14 +57,16 @@ struct Cache {
 Cache effective(const Cache& base, const CachePolicy* model, const CachePolicy* route);
 
 struct Tls {
-  Secret cert, key;  // PEM
+  Secret cert, key;         // PEM
+  std::string client_ca{};  // PEM; not empty: clients must show a certificate that leads to it
 };
 
 struct Listen {
   std::string llm = "0.0.0.0:8080";
   std::string admin = "127.0.0.1:9090";
   std::optional<std::string> dify;
-  std::optional<Tls> tls;
+  std::optional<Tls> tls;        // of the llm and the dify door
+  std::optional<Tls> admin_tls;  // of the admin door
 };
 
 struct Limits {
@@ -217,6 +219,12 @@ struct Client {
   std::string name;
   Secret key;                       // the key itself; or its SHA-256, if and only if these are 64 lower-case hex digits
   std::vector<std::string> models;  // globs; empty: all
+  // Of all its requests together. What is over `rate` or `budget` is refused with the time to come again.
+  Rate rate;
+  struct Budget {  // of days and months in UTC; what a request costs is known at its end, so the last one may go over
+    std::optional<double> usd_per_day, usd_per_month;
+  };
+  Budget budget;
 };
 
 // [[app]]: one Dify app, known by its key.
@@ -255,8 +263,18 @@ struct Log {
   std::string access = "stdout";  // "stdout", "off", or a file
 };
 
+// [trace]: OpenTelemetry, over OTLP/HTTP.
+struct Trace {
+  std::optional<Url> endpoint;                          // of the collector, without /v1/traces; nothing: no spans are sent
+  std::vector<std::pair<std::string, Secret>> headers;  // added to every export
+  double sample = 1.0;                // share of the traces that begin here; those that come in bring their own word
+  std::string service = "outrigger";  // service.name
+  bool exemplars = false;             // histograms in OpenMetrics name the trace of an observation
+};
+
 struct Config {
   Duration drain = 30s;
+  Duration drain_delay = 0s;  // how long new connections are still taken while /readyz says no, before the drain begins
   std::optional<Secret> admin_token;
   Listen listen;
   Limits limits;
@@ -269,6 +287,7 @@ struct Config {
   std::vector<Client> clients;
   std::vector<App> apps;
   Dify dify;
+  Trace trace;
   Log log;
 
   [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;

@@ -177,6 +177,7 @@ void write_json(const AccessRecord& record, std::string& out) {
   Line line(out);
   line.time("time", record.time);
   line.text("request_id", record.request_id);
+  line.text("trace_id", record.trace_id);
   line.text("door", record.door);
   line.text("client", record.client);
   line.text("peer", record.peer);
@@ -205,6 +206,7 @@ void write_json(const AccessRecord& record, std::string& out) {
   line.number("price", record.price);
   line.text("currency", record.currency);
   line.number("saved_usd", record.saved_usd);
+  line.number("spent_usd", record.spent_usd);
   line.duration("duration_ms", record.duration);
   line.duration("first_byte_ms", record.first_byte);
   line.duration("first_event_ms", record.first_event);

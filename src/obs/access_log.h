@@ -13,6 +13,7 @@ namespace outrigger::obs {
 
 struct AccessRecord {
   WallTime time{};
+  std::string_view trace_id;                                      // 32 hex digits; empty: not traced
   std::string_view request_id, door, client, peer, method, path;  // path: no query
   std::string_view model, upstream, served_by, route;
   std::string_view app, kind;     // of the dify door: whose request, and what it is (run, upload, console, ...)
@@ -35,6 +36,7 @@ struct AccessRecord {
   double price = 0;           // of a run, as Dify counted it; not told for workflows
   std::string_view currency;  // of the price
   double saved_usd = 0;
+  double spent_usd = 0;    // what the tokens cost that were paid for; 0 too when the model has no price
   Duration duration{};     // request head to last byte of the answer
   Duration first_event{};  // of a run's stream: from the request head to the first event that says something
   Duration first_byte{};   // request head to first byte of the answer; 0: none was sent
