@@ -57,8 +57,9 @@ struct Cache {
 Cache effective(const Cache& base, const CachePolicy* model, const CachePolicy* route);
 
 struct Tls {
-  Secret cert, key;         // PEM
+  Secret cert, key;         // PEM; they belong together
   std::string client_ca{};  // PEM; not empty: clients must show a certificate that leads to it
+  WallTime not_after{};     // of the certificate
 };
 
 struct Listen {
@@ -272,6 +273,14 @@ struct Trace {
   bool exemplars = false;             // histograms in OpenMetrics name the trace of an observation
 };
 
+// A key that the file sets: what a reload has changed is told from these (config/changes.h).
+struct Setting {
+  std::string owner;   // "[cache]", "[[model]] `gpt-4o`"; empty at the top of the file
+  std::string key;     // "ttl", "queue.depth"
+  std::string shown;   // as it is written; of what may be a secret only where it comes from, or nothing
+  std::string digest;  // of its value, env: and file: followed
+};
+
 struct Config {
   Duration drain = 30s;
   Duration drain_delay = 0s;  // how long new connections are still taken while /readyz says no, before the drain begins
@@ -289,6 +298,7 @@ struct Config {
   Dify dify;
   Trace trace;
   Log log;
+  std::vector<Setting> settings;  // in the order of the file's keys
 
   [[nodiscard]] const Upstream* upstream_named(std::string_view name) const;
   // The first [[model]] whose glob matches; null: none, the defaults hold.

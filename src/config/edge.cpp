@@ -23,22 +23,6 @@ std::optional<Door> read_door(TableReader& listen, std::string_view key, std::st
   return door;
 }
 
-std::optional<Tls> read_tls(TableReader& listen) {
-  const Node* node = listen.table("tls");
-  if (node == nullptr) return std::nullopt;
-  TableReader table(listen.context(), *node, "[listen].tls");
-  const auto cert = read_pem(table, "cert", "CERTIFICATE");
-  const auto key = read_pem(table, "key", "PRIVATE KEY");
-  for (const std::string_view needed : {"cert", "key"}) {
-    if (node->find(needed) == nullptr) {
-      table.context().error(table.place(), fmt::format("`tls` needs `{0}`; write {0} = \"file:/path/to/{0}.pem\"", needed));
-    }
-  }
-  table.finish();
-  if (!cert || !key) return std::nullopt;
-  return Tls{cert->secret(), key->secret()};
-}
-
 void read_admin_token(TableReader& table, Config& config) {
   const auto token = table.text("admin_token");
   if (!token) return;
@@ -81,7 +65,8 @@ void read_listen(TableReader& top, Config& config) {
   const auto admin = read_door(listen, "admin", config.listen.admin);
   std::optional<Door> dify;
   if (listen.find("dify") != nullptr) dify = read_door(listen, "dify", config.listen.dify.emplace());
-  config.listen.tls = read_tls(listen);
+  config.listen.tls = read_tls(listen, "tls");
+  config.listen.admin_tls = read_tls(listen, "admin_tls");
   read_admin_token(listen, config);
   check_doors(listen, llm, dify, admin, config);
   listen.finish();
@@ -119,6 +104,7 @@ void read_log(TableReader& top, Log& log) {
 
 void read_edge(TableReader& top, Config& config) {
   set(config.drain, top.duration("drain", {0s, 1h}));
+  set(config.drain_delay, top.duration("drain_delay", {0s, 10min}));
   read_admin_token(top, config);
   read_listen(top, config);
   read_limits(top, config.limits);

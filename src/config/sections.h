@@ -16,6 +16,8 @@ namespace outrigger::config {
 
 // drain, admin_token, [listen], [limits], [log]
 void read_edge(TableReader& top, Config& config);
+// `tls` or `admin_tls` of [listen]. nullopt: it is not there, or an error has been noted.
+std::optional<Tls> read_tls(TableReader& listen, std::string_view name);
 // [cache]
 void read_cache(TableReader& top, Config& config);
 // The `cache = { … }` of a model or route. `where` names its owner.

@@ -40,6 +40,8 @@ struct TlsClient {
 struct TlsServer {
   std::string certificate_chain;
   std::string private_key;
+  std::string client_ca{};  // not empty: whoever shows no certificate that leads to one of these is not let in
+  bool operator==(const TlsServer&) const = default;
 };
 
 // An operation under way. Destroying it abandons the operation: the callback will not run.
@@ -56,6 +58,8 @@ class Listener {
   virtual ~Listener() = default;
   // The address really bound: the port that the kernel chose when 0 was asked for.
   [[nodiscard]] virtual Address bound() const = 0;
+  // For connections that come after the call; nothing: without TLS. Errors (bad_config): all stays as it is.
+  virtual Result<void> set_tls(const std::optional<TlsServer>& tls) = 0;
 };
 
 class Net {

@@ -109,6 +109,14 @@ Result<SslContext> make_server_context(const io::TlsServer& tls) {
   if (SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1 || SSL_CTX_check_private_key(context.get()) != 1) {
     return bad_server("the TLS key does not belong to the certificate");
   }
+  if (!tls.client_ca.empty()) {
+    if (const std::string wrong = trust(context.get(), tls.client_ca); !wrong.empty()) return bad_server(wrong);
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    // A session is resumed at this door only: OpenSSL asks for a name where clients are verified.
+    constexpr std::string_view k_session_name = "outrigger";
+    SSL_CTX_set_session_id_context(context.get(), reinterpret_cast<const unsigned char*>(k_session_name.data()),
+                                   k_session_name.size());
+  }
   SSL_CTX_set_alpn_select_cb(context.get(), choose_http, nullptr);
   // Clients keep connections open, so one ticket is enough to come back with.
   SSL_CTX_set_num_tickets(context.get(), 1);

@@ -102,10 +102,9 @@ struct UvListener::Handshake {
   std::unique_ptr<io::Pending> pending;
 };
 
-UvListener::UvListener(UvLoop& loop, SslContext tls, obs::Log* log) : loop_(loop), tls_(std::move(tls)), log_(log) {}
+UvListener::UvListener(UvLoop& loop, obs::Log* log) : loop_(loop), log_(log) {}
 
-Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Address& at, SslContext tls, obs::Log* log,
-                                                     Accepted accepted) {
+Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Address& at, obs::Log* log, Accepted accepted) {
   const std::optional<SocketAddress> address = resolve_local(at);
   if (!address) return cannot_listen(at, EADDRNOTAVAIL);
   Fd fd(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -117,7 +116,7 @@ Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Add
   }
   if (const int error = bind_and_listen(fd.get(), at, *address); error != 0) return cannot_listen(at, error);
 
-  std::unique_ptr<UvListener> listener(new UvListener(loop, std::move(tls), log));
+  std::unique_ptr<UvListener> listener(new UvListener(loop, log));
   listener->bound_ = at;
   if (at.is_unix) {
     listener->unlink_path_ = at.host;
@@ -143,6 +142,17 @@ UvListener::~UvListener() {
   door_->owner = nullptr;
   release(reinterpret_cast<uv_handle_t*>(&door_->handle));
   door_->shut();  // now, and not when libuv calls back: the address is free for the next listener at once
+}
+
+Result<void> UvListener::set_tls(const std::optional<io::TlsServer>& tls) {
+  SslContext context;
+  if (tls) {
+    Result<SslContext> made = make_server_context(*tls);
+    if (!made) return std::unexpected(made.error());
+    context = std::move(*made);
+  }
+  tls_ = std::move(context);
+  return {};
 }
 
 void UvListener::watch() {

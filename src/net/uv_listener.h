@@ -24,19 +24,19 @@ using Accepted = std::move_only_function<void(std::unique_ptr<io::Stream>)>;
 
 class UvListener final : public io::Listener {
  public:
-  // `tls` null: plain. `log` may be null and must outlive the listener. Errors: io_failed.
-  static Result<std::unique_ptr<UvListener>> open(UvLoop& loop, const io::Address& at, SslContext tls, obs::Log* log,
-                                                  Accepted accepted);
+  // Without TLS, until set_tls. `log` may be null and must outlive the listener. Errors: io_failed.
+  static Result<std::unique_ptr<UvListener>> open(UvLoop& loop, const io::Address& at, obs::Log* log, Accepted accepted);
   ~UvListener() override;
   UvListener(const UvListener&) = delete;
   UvListener& operator=(const UvListener&) = delete;
 
   [[nodiscard]] io::Address bound() const override { return bound_; }
+  Result<void> set_tls(const std::optional<io::TlsServer>& tls) override;
 
  private:
   struct Door;
   struct Handshake;
-  UvListener(UvLoop& loop, SslContext tls, obs::Log* log);
+  UvListener(UvLoop& loop, obs::Log* log);
   void watch();
   // False: stop accepting in this turn.
   bool accept_one();

@@ -17,14 +17,9 @@ std::unique_ptr<io::Pending> UvNet::start_tls(std::unique_ptr<io::Stream> stream
 
 Result<std::unique_ptr<io::Listener>> UvNet::listen(const io::Address& at, const std::optional<io::TlsServer>& tls,
                                                     std::move_only_function<void(std::unique_ptr<io::Stream>)> accepted) {
-  SslContext context;
-  if (tls) {
-    Result<SslContext> made = make_server_context(*tls);
-    if (!made) return std::unexpected(made.error());
-    context = std::move(*made);
-  }
-  Result<std::unique_ptr<UvListener>> opened = UvListener::open(loop_, at, std::move(context), log_, std::move(accepted));
+  Result<std::unique_ptr<UvListener>> opened = UvListener::open(loop_, at, log_, std::move(accepted));
   if (!opened) return std::unexpected(opened.error());
+  if (const auto set = (*opened)->set_tls(tls); !set) return std::unexpected(set.error());
   return std::move(*opened);
 }
 

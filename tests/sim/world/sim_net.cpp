@@ -37,6 +37,10 @@ class SimListener : public io::Listener {
   SimListener(const SimListener&) = delete;
   SimListener& operator=(const SimListener&) = delete;
   [[nodiscard]] io::Address bound() const override { return bound_; }
+  Result<void> set_tls(const std::optional<io::TlsServer>& tls) override {
+    net_.doors_.at(SimNet::key_of(bound_))->tls = tls.has_value();
+    return {};
+  }
 
  private:
   SimNet& net_;

@@ -195,8 +195,6 @@ TEST_CASE("unknown keys are errors at every level, with the nearest known one") 
   check({
       {"[limit]\nbody = \"1MiB\"", "o.toml:4:2: unknown key `limit` in the top level (did you mean `limits`?)"},
       {"[listen]\nlmm = \":1\"", "o.toml:5:1: unknown key `lmm` in [listen] (did you mean `llm`?)"},
-      {"[listen]\ntls = { crt = 1, cert = \"-----BEGIN CERTIFICATE-----\", key = \"-----BEGIN EC PRIVATE KEY-----\" }",
-       "o.toml:5:9: unknown key `crt` in [listen].tls (did you mean `cert`?)"},
       {"[limits]\nheaders = \"1KiB\"", "o.toml:5:1: unknown key `headers` in [limits] (did you mean `header`?)"},
       {"[cache]\nnormalize = \"faq\"", "o.toml:5:1: unknown key `normalize` in [cache] (did you mean `normalise`?)"},
       {"[redis]\nurl = \"redis://h\"\nprefx = \"x\"", "o.toml:6:1: unknown key `prefx` in [redis] (did you mean `prefix`?)"},

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "fixture.h"
+#include "unit/net/test_ca.h"
 
 namespace outrigger::config {
 namespace {
@@ -142,6 +143,7 @@ TEST_CASE("every default that the reference shows is the code's") {
   const Config& config = *loaded.config;
   const Config code;
   CHECK(config.drain == code.drain);
+  CHECK(config.drain_delay == code.drain_delay);
   CHECK(config.listen.llm == code.listen.llm);
   CHECK(config.listen.admin == code.listen.admin);
   CHECK(config.limits.connections == code.limits.connections);
@@ -160,14 +162,15 @@ TEST_CASE("every default that the reference shows is the code's") {
   check_same(config.target_traits.at(0));
   check_same(config.dify);
 
-  // All of them are really there: 1 top, 2 listen, 5 limits, 12 cache, 2 redis, 2 upstream, 4 model, 4 target, 5 dify, 1 log.
+  // All of them are really there: 2 top, 2 listen, 5 limits, 12 cache, 2 redis, 2 upstream, 4 model, 4 target, 5 dify, 1 log.
   const auto defaults = std::count_if(lines.begin(), lines.end(),
                                       [](const Line& line) { return line.commented && !line.example && !line.header; });
-  CHECK(defaults == 1 + 2 + 5 + 12 + 2 + 2 + 4 + 4 + 5 + 1);
+  CHECK(defaults == 2 + 2 + 5 + 12 + 2 + 2 + 4 + 4 + 5 + 1);
 }
 
 TEST_CASE("every example of the reference can be written") {
-  const TemporaryFile pem("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n");
+  const io::TlsServer pair = outrigger::test::TestCa().issue();
+  const TemporaryFile pem(pair.certificate_chain + pair.private_key);
   const auto lines = reference_lines();
   int tried = 0;
   for (std::size_t example = 0; example < lines.size(); ++example) {
@@ -188,7 +191,7 @@ TEST_CASE("every example of the reference can be written") {
     CHECK(loaded.config);
     ++tried;
   }
-  CHECK(tried == 49);
+  CHECK(tried == 51);
 }
 
 // product.md, section 3, with its commented lines taken in where they do not exclude others.

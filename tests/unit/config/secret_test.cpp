@@ -112,19 +112,5 @@ TEST_CASE("a pipe is refused instead of waited for") {
   CHECK(one_error(loaded).find("is a pipe, not a file") != std::string::npos);
 }
 
-TEST_CASE("a door's certificate and key come from files") {
-  const TemporaryFile cert("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n");
-  const TemporaryFile key("-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
-  const std::string tls = "[listen]\ntls = { cert = \"file:" + cert.path() + "\", key = \"file:" + key.path() + "\" }\n";
-  const auto loaded = load(tls + std::string(k_upstream));
-  INFO(all(loaded));
-  REQUIRE(loaded.config);
-  REQUIRE(loaded.config->listen.tls);
-  CHECK(loaded.config->listen.tls->cert.text.starts_with("-----BEGIN CERTIFICATE"));
-  CHECK(loaded.config->listen.tls->key.text.starts_with("-----BEGIN PRIVATE KEY"));
-  const std::string swapped = "[listen]\ntls = { cert = \"file:" + key.path() + "\", key = \"file:" + cert.path() + "\" }\n";
-  CHECK(errors(load(swapped + std::string(k_upstream))).size() == 2);
-}
-
 }  // namespace
 }  // namespace outrigger::config
