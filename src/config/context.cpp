@@ -66,6 +66,7 @@ std::optional<Text> Context::from_environment(std::string_view name, const Node&
                                   name, state));
     return std::nullopt;
   }
+  followed_[node.text] = found->second;
   return Text{found->second, node.text, node.place};
 }
 
@@ -89,6 +90,7 @@ std::optional<Text> Context::from_file(const std::string& path, const Node& node
     error(node.place, fmt::format("`{}` is empty; put the value into it", path));
     return std::nullopt;
   }
+  followed_[node.text] = *text;
   return Text{std::move(*text), node.text, node.place};
 }
 

@@ -1,6 +1,7 @@
 // Context: what goes through the whole reading of one file: its remarks, the environment, and the files that it names.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ class Context {
   // Follows env: and file:. nullopt: an error has been noted at the node's place. The node must be a string.
   std::optional<Text> resolve(const Node& node);
 
+  // What "env:NAME" and "file:/path" stood for, as far as they have been followed.
+  [[nodiscard]] const std::map<std::string, std::string, std::less<>>& followed() const { return followed_; }
+
   // All remarks in the order of the file; errors before warnings at the same place.
   std::vector<Diagnostic> take_diagnostics();
   std::vector<std::string> take_files() { return std::move(files_); }
@@ -50,6 +54,7 @@ class Context {
   const Environment& environment_;
   std::vector<Diagnostic> diagnostics_;
   std::vector<std::string> files_;
+  std::map<std::string, std::string, std::less<>> followed_;
   bool failed_ = false;
 };
 

@@ -1,6 +1,7 @@
 // From bytes to a snapshot: parse, read the sections in order, and look at the whole.
 #include <fmt/format.h>
 
+#include "config/changes.h"
 #include "config/config.h"
 #include "config/sections.h"
 #include "config/url.h"
@@ -67,6 +68,7 @@ Config read_config(Context& context, const Node& root, std::string_view llm) {
 Loaded load_node(const Node& root, const std::string& file, const Environment& environment, std::string_view llm) {
   Context context(file, environment);
   Config config = read_config(context, root, llm);
+  config.settings = settings_of(root, context);
   Loaded loaded;
   if (!context.failed()) loaded.config = std::make_shared<const Config>(std::move(config));
   loaded.diagnostics = context.take_diagnostics();
