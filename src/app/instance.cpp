@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include "app/settings.h"
+#include "config/changes.h"
 
 namespace outrigger::app {
 
@@ -54,6 +55,8 @@ void Instance::declare_gauges() {
   registry_.declare_gauge("outrigger_upstream_calls", "Calls upstream that are under way.");
   registry_.declare_gauge("outrigger_connections", "Open client connections, by door.");
   registry_.declare_gauge("outrigger_build_info", "Always 1; the version is in the label.");
+  registry_.declare_gauge("outrigger_certificate_expires_timestamp_seconds",
+                          "When the certificate of a door ends, in seconds since 1970.");
   registry_.declare_gauge("process_resident_memory_bytes", "Resident memory.");
   registry_.gauge("outrigger_build_info", {{"version", parts_.version}}).set(1);
   registry_.before_scrape([this] {
@@ -68,6 +71,13 @@ void Instance::declare_gauges() {
     if (dify_listener_ != nullptr) {
       registry_.gauge("outrigger_connections", {{"door", "dify"}}).set(static_cast<double>(dify_server_.connections()));
     }
+    const auto certificate = [this](std::string_view key, const std::optional<config::Tls>& tls) {
+      if (!tls) return;
+      registry_.gauge("outrigger_certificate_expires_timestamp_seconds", {{"listen", key}})
+          .set(static_cast<double>(unix_seconds(tls->not_after)));
+    };
+    certificate("tls", config_->listen.tls);
+    certificate("admin_tls", config_->listen.admin_tls);
     if (parts_.resident_bytes) {
       registry_.gauge("process_resident_memory_bytes").set(static_cast<double>(parts_.resident_bytes()));
     }
@@ -82,7 +92,7 @@ void Instance::start() {
       std::move(preset), k_secret_wait,
       [this](const std::string& secret) {
         set_secret(secret);
-        if (!draining_) open_doors();
+        if (state_ == State::starting) open_doors();
       },
       [this](const std::string& secret) { set_secret(secret); });
 }
@@ -93,8 +103,9 @@ bool Instance::open_admin_door() {
     parts_.log.error(address.error().detail);
     return false;
   }
-  auto listener = parts_.world.net.listen(
-      *address, std::nullopt, [this](std::unique_ptr<io::Stream> stream) { admin_server_.accept(std::move(stream)); });
+  auto listener =
+      parts_.world.net.listen(*address, tls_settings(config_->listen.admin_tls),
+                              [this](std::unique_ptr<io::Stream> stream) { admin_server_.accept(std::move(stream)); });
   if (!listener) {
     parts_.log.error(fmt::format("the admin door cannot listen on {}: {}. Set [listen] admin to a free address.",
                                  config_->listen.admin, listener.error().detail));
@@ -116,8 +127,9 @@ std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const s
     end(1);
     return nullptr;
   }
-  auto listener = parts_.world.net.listen(
-      *address, tls_settings(*config_), [&server](std::unique_ptr<io::Stream> stream) { server.accept(std::move(stream)); });
+  auto listener =
+      parts_.world.net.listen(*address, tls_settings(config_->listen.tls),
+                              [&server](std::unique_ptr<io::Stream> stream) { server.accept(std::move(stream)); });
   if (listener) return std::move(*listener);
   parts_.log.error(fmt::format("the {0} door cannot listen on {1}: {2}. Set [listen] {0}{3} to a free address.", name, at,
                                listener.error().detail, name == "llm" ? ", or --listen," : ""));
@@ -132,45 +144,121 @@ void Instance::open_doors() {
     dify_listener_ = open_door("dify", *config_->listen.dify, dify_server_);
     if (dify_listener_ == nullptr) return;
   }
-  serving_ = true;
-  parts_.log.info(fmt::format("outrigger {} is ready: llm door on {}, admin door on {}{}", parts_.version,
-                              io::to_string(llm_listener_->bound()), io::to_string(admin_listener_->bound()),
-                              dify_listener_ ? ", dify door on " + io::to_string(dify_listener_->bound()) : ""));
+  state_ = State::serving;
+  const std::string doors = fmt::format("llm door on {}, admin door on {}{}", io::to_string(llm_listener_->bound()),
+                                        io::to_string(admin_listener_->bound()),
+                                        dify_listener_ ? ", dify door on " + io::to_string(dify_listener_->bound()) : "");
+  parts_.log.info(fmt::format("outrigger {} is ready: {}", parts_.version, doors));
+  warn_of_certificates();
+  tell(Phase::ready, doors);
 }
 
-std::string Instance::reload() {
-  const config::Loaded loaded = parts_.load();
-  report(parts_.log, loaded.diagnostics);
-  if (loaded.config == nullptr) {
-    parts_.log.error("the configuration was not reloaded; the old one stays in force");
-    std::string why = "Not reloaded.";
-    for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
-      if (diagnostic.error) why += " " + config::to_string(diagnostic);
-    }
+std::string Instance::show_certificates(const config::Config& config) {
+  const auto show = [](const std::unique_ptr<io::Listener>& listener, const std::optional<config::Tls>& tls) {
+    return listener != nullptr ? listener->set_tls(tls_settings(tls)) : Result<void>();
+  };
+  for (const auto* listener : {&llm_listener_, &dify_listener_}) {
+    if (const auto set = show(*listener, config.listen.tls); !set) return set.error().detail;
+  }
+  if (const auto set = show(admin_listener_, config.listen.admin_tls); !set) {
+    const std::string why = set.error().detail;
+    for (const auto* listener : {&llm_listener_, &dify_listener_}) static_cast<void>(show(*listener, config_->listen.tls));
     return why;
   }
-  if (const std::string words = needs_restart(*config_, *loaded.config); !words.empty()) {
-    parts_.log.warning(fmt::format("changed, but only a restart puts it in force: {}", words));
-  }
-  const auto secret_of = [](const config::Config& config) { return config.cache.secret ? config.cache.secret->text : ""; };
-  const bool new_secret = loaded.config->cache.secret && secret_of(*config_) != secret_of(*loaded.config);
-  config_ = loaded.config;
-  door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
-  dify_door_.set_snapshot(door_.snapshot());
-  if (new_secret) set_secret(config_->cache.secret->text);
-  allow_admin(admin_listener_->bound());
-  llm_server_.set_limits(server_limits(*config_));
-  dify_server_.set_limits(dify_limits(*config_));
-  parts_.log.info("configuration reloaded");
   return {};
 }
 
+void Instance::warn_of_certificates() const {
+  const auto warn = [this](std::string_view key, const std::optional<config::Tls>& tls) {
+    if (!tls) return;
+    const Duration left = tls->not_after - parts_.world.loop.wall_now();
+    if (left > k_certificate_soon) return;
+    parts_.log.warning(
+        fmt::format("the certificate in [listen] {} {}; put a new one into its place, which needs no restart", key,
+                    left <= 0s ? std::string("has expired")
+                               : fmt::format("expires in {} days", std::chrono::floor<std::chrono::days>(left).count())));
+  };
+  warn("tls", config_->listen.tls);
+  warn("admin_tls", config_->listen.admin_tls);
+}
+
+void Instance::tell(Phase phase, std::string_view words) const {
+  if (parts_.on_phase) parts_.on_phase(phase, words);
+}
+
+std::string Instance::reload() {
+  tell(Phase::reloading, {});
+  const config::Loaded loaded = parts_.load();
+  report(parts_.log, loaded.diagnostics);
+  std::string why;
+  if (loaded.config != nullptr) {
+    why = apply(loaded.config);
+    if (!why.empty()) parts_.log.error(why);
+  } else {
+    for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+      if (!diagnostic.error) continue;
+      if (!why.empty()) why += ' ';
+      why += config::to_string(diagnostic);
+    }
+  }
+  if (!why.empty()) {
+    parts_.log.error("the configuration was not reloaded; the old one stays in force");
+    why.insert(0, "Not reloaded. ");
+  }
+  tell(serving() ? Phase::ready : Phase::stopping, why.empty() ? "configuration reloaded" : why);
+  return why;
+}
+
+// All of it, or, with the reason, nothing.
+std::string Instance::apply(std::shared_ptr<const config::Config> config) {
+  if (std::string why = show_certificates(*config); !why.empty()) return why;
+  if (parts_.move_access_log && config->log.access != config_->log.access) {
+    const auto access = parts_.move_access_log(config->log);
+    if (!access) {
+      static_cast<void>(show_certificates(*config_));
+      return fmt::format("the access log cannot be written: {}", access.error().detail);
+    }
+    door_.set_access_log(*access);
+    dify_door_.set_access_log(*access);
+  }
+  const std::shared_ptr<const config::Config> before = std::exchange(config_, std::move(config));
+  const auto secret_of = [](const config::Config& one) { return one.cache.secret ? one.cache.secret->text : std::string(); };
+  door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
+  dify_door_.set_snapshot(door_.snapshot());
+  if (config_->cache.secret && secret_of(*before) != secret_of(*config_)) set_secret(config_->cache.secret->text);
+  allow_admin(admin_listener_->bound());
+  llm_server_.set_limits(server_limits(*config_));
+  dify_server_.set_limits(dify_limits(*config_));
+  admin_server_.set_limits(admin_limits(*config_));
+  log_changes(*before);
+  warn_of_certificates();
+  return {};
+}
+
+void Instance::log_changes(const config::Config& before) const {
+  if (const std::string words = needs_restart(before, *config_); !words.empty()) {
+    parts_.log.warning(fmt::format("changed, but only a restart puts it in force: {}", words));
+  }
+  const std::vector<std::string> lines = config::changes(before, *config_);
+  for (const std::string& line : lines) parts_.log.info("changed: " + line);
+  parts_.log.info(lines.empty() ? "configuration read again: nothing has changed" : "configuration reloaded");
+}
+
 void Instance::drain() {
-  if (draining_) {
+  if (state_ == State::leaving || state_ == State::draining) {
     parts_.log.warning("told to stop again: ending now");
     return end(0);
   }
-  draining_ = true;
+  tell(Phase::stopping, "draining");
+  if (state_ == State::starting || config_->drain_delay == 0s) return begin_drain();
+  state_ = State::leaving;
+  parts_.log.info(
+      fmt::format("told to stop: not ready any more; requests are still taken for {} s", seconds(config_->drain_delay)));
+  drain_timer_ = parts_.world.loop.after(config_->drain_delay, [this] { begin_drain(); });
+}
+
+void Instance::begin_drain() {
+  state_ = State::draining;
   parts_.log.info(fmt::format("draining: {} connections, at most {} s", connections(),
                               std::chrono::duration_cast<std::chrono::seconds>(config_->drain).count()));
   llm_listener_.reset();
@@ -179,12 +267,12 @@ void Instance::drain() {
   dify_server_.drain();
   llm_server_.when_idle([this] { end_when_idle(); });
   dify_server_.when_idle([this] { end_when_idle(); });
-  drain_limit_ = parts_.world.loop.after(config_->drain, [this] {
+  drain_timer_ = parts_.world.loop.after(config_->drain, [this] {
     parts_.log.warning(fmt::format("the drain time is over: {} connections are cut", connections()));
     // Whoever waits is told, inside the stream if need be; the next turn of the loop is the last.
     door_.fills().abandon_all(ErrorCode::draining);
     dify_door_.abandon_all(ErrorCode::draining);
-    drain_limit_ = parts_.world.loop.after(k_last_words, [this] { end(0); });
+    drain_timer_ = parts_.world.loop.after(k_last_words, [this] { end(0); });
   });
 }
 
@@ -193,7 +281,7 @@ void Instance::end_when_idle() {
 }
 
 void Instance::end(int code) {
-  drain_limit_.cancel();
+  drain_timer_.cancel();
   if (on_over_) std::exchange(on_over_, nullptr)(code);
 }
 

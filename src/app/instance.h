@@ -1,6 +1,9 @@
 // Instance: the whole program over an io::World. App runs it over sockets, tests/sim in virtual time, so the same wiring is tested.
 //
-//   starting ──secret agreed──► serving ──drain()──► draining ──idle, or the drain time over──► over (on_over runs)
+//   starting ──secret agreed──► serving ──drain()──► leaving ──drain_delay──► draining ──idle, or the drain time over──► over
+//
+// leaving: /readyz says no, so that whoever sends requests here learns of it, and what comes meanwhile is still answered. over:
+// on_over runs.
 #pragma once
 
 #include <functional>
@@ -20,14 +23,20 @@
 
 namespace outrigger::app {
 
+// What the world outside is told of.
+enum class Phase : unsigned char { ready, reloading, stopping };
+
 struct InstanceParts {
   io::World world;
   std::shared_ptr<const config::Config> config;
   obs::Log& log;
-  obs::LineSink* access = nullptr;                // null: no access log
-  std::function<config::Loaded()> load;           // reads the configuration again
-  std::function<std::uint64_t()> resident_bytes;  // may be empty
-  std::string fresh_secret;                       // at least 32 random bytes: the cache keys' secret if none is known
+  obs::LineSink* access = nullptr;       // null: no access log
+  std::function<config::Loaded()> load;  // reads the configuration again
+  // Where access lines go from now on, or why they cannot, and then all stays as it is; null: nowhere. May be empty.
+  std::function<Result<obs::LineSink*>(const config::Log&)> move_access_log = {};
+  std::function<void(Phase, std::string_view)> on_phase = {};  // with a line for people; may be empty
+  std::function<std::uint64_t()> resident_bytes;               // may be empty
+  std::string fresh_secret;  // at least 32 random bytes: the cache keys' secret if none is known
   std::string version;
 };
 
@@ -43,10 +52,10 @@ class Instance {
   void start();
   // Reads the configuration again. Empty: in force; else why not, and the old one stays.
   std::string reload();
-  // No new connections; running answers may end. A second call ends at once.
+  // After drain_delay: no new connections; running answers may end. A second call ends at once.
   void drain();
 
-  [[nodiscard]] bool serving() const { return serving_ && !draining_; }
+  [[nodiscard]] bool serving() const { return state_ == State::serving; }
   [[nodiscard]] std::optional<io::Address> llm_address() const;
   [[nodiscard]] std::optional<io::Address> dify_address() const;
   [[nodiscard]] std::optional<io::Address> admin_address() const;
@@ -61,6 +70,8 @@ class Instance {
  private:
   // How long the first answer of Redis is waited for before serving without it.
   static constexpr Duration k_secret_wait = 500ms;
+  // A certificate is spoken of from this long before its end.
+  static constexpr Duration k_certificate_soon = 14 * 24h;
   // How long the last error messages may take to leave.
   static constexpr Duration k_last_words = 50ms;
 
@@ -68,8 +79,15 @@ class Instance {
   void declare_gauges();
   bool open_admin_door();
   void open_doors();
+  // What the doors show from now on. Not empty: why that cannot be, and nothing has changed.
+  std::string show_certificates(const config::Config& config);
+  void warn_of_certificates() const;
+  std::string apply(std::shared_ptr<const config::Config> config);
+  void log_changes(const config::Config& before) const;
+  void tell(Phase phase, std::string_view words) const;
   // Null: it could not, which ends the instance.
   std::unique_ptr<io::Listener> open_door(std::string_view name, const std::string& at, http::Server& server);
+  void begin_drain();
   void end_when_idle();
   void allow_admin(const io::Address& address);
   void end(int code);
@@ -92,9 +110,9 @@ class Instance {
   std::unique_ptr<io::Listener> llm_listener_;
   std::unique_ptr<io::Listener> dify_listener_;  // null: off
   std::unique_ptr<io::Listener> admin_listener_;
-  io::Timer drain_limit_;
-  bool serving_ = false;
-  bool draining_ = false;
+  enum class State : unsigned char { starting, serving, leaving, draining };
+  State state_ = State::starting;
+  io::Timer drain_timer_;  // of the delay, then of the drain
 };
 
 // For people: one line each.

@@ -48,9 +48,9 @@ http::ServerLimits admin_limits(const config::Config& config) {
   return limits;
 }
 
-std::optional<io::TlsServer> tls_settings(const config::Config& config) {
-  if (!config.listen.tls) return std::nullopt;
-  return io::TlsServer{config.listen.tls->cert.text, config.listen.tls->key.text};
+std::optional<io::TlsServer> tls_settings(const std::optional<config::Tls>& tls) {
+  if (!tls) return std::nullopt;
+  return io::TlsServer{tls->cert.text, tls->key.text, tls->client_ca};
 }
 
 std::string needs_restart(const config::Config& before, const config::Config& after) {

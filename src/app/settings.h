@@ -17,7 +17,7 @@ http::ServerLimits server_limits(const config::Config& config);
 http::ServerLimits dify_limits(const config::Config& config);
 // The admin door's: small bodies, few connections.
 http::ServerLimits admin_limits(const config::Config& config);
-std::optional<io::TlsServer> tls_settings(const config::Config& config);
+std::optional<io::TlsServer> tls_settings(const std::optional<config::Tls>& tls);
 
 // What a reload cannot change while running, in words; empty: nothing of the kind has changed.
 std::string needs_restart(const config::Config& before, const config::Config& after);

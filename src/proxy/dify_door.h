@@ -40,6 +40,7 @@ class DifyDoor final : public http::Acceptor {
   }
   // Before the first request, and when the secret has changed.
   void set_keys(std::shared_ptr<const chat::KeyMaker> keys) { keys_ = std::move(keys); }
+  void set_access_log(obs::LineSink* access) { access_ = access; }
   void set_draining() { draining_ = true; }
   // Those who are being answered are told, inside their stream if need be.
   void abandon_all(ErrorCode why);
