@@ -1,0 +1,430 @@
+"""What an operator does while requests come in: reload, rotate, replace certificates, stop; and what the program says at its start."""
+import hashlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+import requests
+
+from conftest import BUILD, Outrigger, Process, Sim, hear_all, text_of, upstream
+
+PROGRAM = BUILD / "outrigger"
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+class Authority:
+    """A certificate authority of its own, and what it issues."""
+
+    def __init__(self, directory, name):
+        self.directory, self.name = directory, name
+        self.root = directory / f"{name}.pem"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+                "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", self.root)
+
+    def key(self, name):
+        return self.directory / f"{self.name}-{name}.key"
+
+    def issue(self, name, days=30):
+        """(certificate, key), as PEM texts."""
+        request, cert = self.directory / "request.pem", self.directory / "issued.pem"
+        names = self.directory / "names"
+        names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", self.key(name), "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.root, "-CAkey", self.key(self.name), "-CAcreateserial",
+                "-days", days, "-extfile", names, "-out", cert)
+        return cert.read_text(), self.key(name).read_text()
+
+
+def replace(path, text):
+    """As an editor, or whoever renews certificates, does: never half a file."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    os.replace(fresh, path)
+
+
+class Load:
+    """Threads that ask one question after another until told to stop; every answer that is not right is kept."""
+
+    def __init__(self, threads, ask):
+        self.asked, self.wrong, self.stopped = 0, [], False
+        self.lock = threading.Lock()
+        self.ask = ask
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number):
+        while not self.stopped:
+            try:
+                problem = self.ask(number)
+            except Exception as error:  # whatever it was, a client saw it
+                problem = repr(error)
+            with self.lock:
+                self.asked += 1
+                if problem:
+                    self.wrong.append(problem)
+
+    def stop(self):
+        self.stopped = True
+        for thread in self.threads:
+            thread.join()
+
+
+def asker(proxy):
+    """Asks over one connection a thread; a connection that was closed between two answers is opened again, as pools do."""
+    links = threading.local()
+
+    def ask(number):
+        links.count = getattr(links, "count", 0) + 1
+        body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"{number} {links.count % 50}"}]})
+        if not hasattr(links, "link"):
+            links.link = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+        links.link.request("POST", "/v1/chat/completions", body,
+                           {"content-type": "application/json", "authorization": "Bearer sk-test"})
+        answer = links.link.getresponse()
+        said = answer.read()
+        if answer.status != 200:
+            return f"{answer.status} {said[:200]}"
+        return None if json.loads(said)["choices"][0]["message"]["content"] else "an empty answer"
+
+    return ask
+
+
+def test_10000_requests_and_50_reloads_lose_nothing(start):
+    sim = start(Sim)
+    proxy = start(Outrigger, upstream(sim))
+    base = proxy.config.read_text()
+    load = Load(8, asker(proxy))
+    refused = 0
+    try:
+        for i in range(50):
+            invalid = i % 5 == 4
+            text = base + ("[cache]\nttl = \"soon\"\n" if invalid else f'[cache]\nttl = "{i + 1}m"\nepoch = "{i // 10}"\n')
+            proxy.config.write_text(text)
+            if i % 2:
+                answer = requests.post(proxy.admin + "/api/reload", timeout=10)
+                assert answer.ok != invalid, answer.text
+                refused += invalid
+            else:
+                proxy.send_signal(signal.SIGHUP)
+            time.sleep(0.04)
+        deadline = time.monotonic() + 60
+        while load.asked < 10000 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        load.stop()
+    assert load.asked >= 10000 and load.wrong == []
+    log = proxy.text()
+    assert refused == 5 and log.count("the old one stays in force") >= refused
+    assert log.count("configuration reloaded") >= 20
+    # Signals that come close together are one; each time the log says from what to what.
+    assert re.search(r'changed: \[cache\] ttl: "\d+m" is now "49m"', log)
+    assert proxy.alive()
+
+
+def test_a_configmap_whose_link_is_swapped_is_taken_up(start, tmp_path):
+    """The kubelet writes a new folder and moves the link ..data to it; the file's own path never changes."""
+    sim = start(Sim)
+    text = upstream(sim) + '[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n'
+    volume = tmp_path / "volume"
+    volume.mkdir()
+
+    def publish(version, content):
+        folder = volume / f"..{version}"
+        folder.mkdir()
+        (folder / "outrigger.toml").write_text(content)
+        fresh = volume / "..data_tmp"
+        fresh.symlink_to(folder.name)
+        os.rename(fresh, volume / "..data")
+
+    publish("one", text)
+    (volume / "outrigger.toml").symlink_to("..data/outrigger.toml")
+    proxy = Process([PROGRAM, "serve", "--config", volume / "outrigger.toml"], tmp_path / "log")
+    try:
+        proxy.wait_for("is ready")
+        publish("two", text + '[[route]]\npath = "/faq"\n')
+        proxy.wait_for(r"changed: \[\[route\]\] `/faq` is new")
+        publish("three", text + "[[route]]\npath = 5\n")
+        proxy.wait_for("the old one stays in force")
+        publish("four", text)
+        proxy.wait_for(r"changed: \[\[route\]\] `/faq` is gone")
+    finally:
+        assert proxy.stop() == 0
+
+
+def test_a_stop_under_load_cuts_no_stream(start):
+    sim = start(Sim, 'first_token = "50ms"\nbetween_tokens = "20ms"\ntokens = 60\n')
+    proxy = start(Outrigger, 'drain = "20s"\ndrain_delay = "700ms"\n' + upstream(sim))
+    answers, lock = [], threading.Lock()
+
+    def stream(i):
+        answer = proxy.chat(f"question {i}", stream=True)
+        said = answer.content
+        with lock:
+            answers.append(said)
+
+    threads = [threading.Thread(target=stream, args=(i,)) for i in range(60)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.4)
+    proxy.send_signal(signal.SIGTERM)
+    proxy.wait_for("not ready any more; requests are still taken for 0.7 s")
+    told = time.monotonic()
+    assert requests.get(proxy.admin + "/readyz", timeout=5).status_code == 503
+    late = proxy.chat("who did not know yet")
+    if time.monotonic() - told < 0.5:  # on a machine that keeps up
+        assert late.status_code == 200
+    proxy.wait_for("draining: ")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(proxy.url + "/v1/models", timeout=2)
+    for thread in threads:
+        thread.join()
+    assert proxy.child.wait(10) == 0
+    assert len(answers) == 60 and all(answer.endswith(b"data: [DONE]\n\n") for answer in answers)
+
+
+def test_a_second_signal_ends_the_delay_and_everything(start):
+    sim = start(Sim, 'first_token = "60s"\n')
+    proxy = start(Outrigger, 'drain_delay = "60s"\n' + upstream(sim))
+    proxy.send_signal(signal.SIGTERM)
+    proxy.wait_for("requests are still taken for 60 s")
+    proxy.send_signal(signal.SIGTERM)
+    assert proxy.child.wait(5) == 0
+
+
+def test_certificates_are_replaced_under_load(start, tmp_path):
+    """Cert and key are two files, so for a moment they do not fit: then the old pair is shown on."""
+    sim = start(Sim)
+    first, second = Authority(tmp_path, "first"), Authority(tmp_path, "second")
+    cert, key = tmp_path / "door.crt", tmp_path / "door.key"
+    both = tmp_path / "both.pem"
+    both.write_text(first.root.read_text() + second.root.read_text())
+    for path, text in zip((cert, key), first.issue("door")):
+        path.write_text(text)
+    proxy = start(Outrigger, upstream(sim) + f"""
+[listen]
+llm = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+tls = {{ cert = "file:{cert}", key = "file:{key}" }}
+""")
+    trust = ssl.create_default_context(cafile=both)
+
+    def issuer():
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as plain:
+            with trust.wrap_socket(plain, server_hostname="localhost") as link:
+                link.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-test\r\n"
+                             b"Connection: close\r\n\r\n")
+                said = hear_all(link)
+                assert said.startswith(b"HTTP/1.1 200"), said[:200]
+                return dict(pair[0] for pair in link.getpeercert()["issuer"])["commonName"] if link.getpeercert() else ""
+
+    seen = set()
+
+    def ask(_):
+        seen.add(issuer())
+
+    assert issuer() == "first"
+    # One connection from before goes on to the end.
+    old = ssl.create_default_context(cafile=first.root).wrap_socket(
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=20), server_hostname="localhost")
+    load = Load(4, ask)
+    try:
+        for authority in (second, first, second):
+            fresh = authority.issue("door")
+            replace(cert, fresh[0])
+            time.sleep(0.3)
+            replace(key, fresh[1])
+            deadline = time.monotonic() + 15
+            while issuer() != authority.name:
+                assert time.monotonic() < deadline, proxy.text()
+                time.sleep(0.05)
+    finally:
+        load.stop()
+    assert load.wrong == [] and load.asked > 50 and {"first", "second"} <= seen
+    old.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-test\r\nConnection: close\r\n\r\n")
+    assert hear_all(old).startswith(b"HTTP/1.1 200")
+    old.close()
+    assert "PRIVATE KEY" not in proxy.text()
+
+
+def test_a_provider_key_is_rotated_under_load(start, tmp_path):
+    sim = start(Sim)
+    key = tmp_path / "key"
+    key.write_text("sk-old-secret\n")
+    proxy = start(Outrigger, upstream(sim, extra=f'keys = ["file:{key}"]') + '[cache]\nmode = "off"\n')
+    load = Load(4, asker(proxy))
+    try:
+        replace(key, "sk-new-secret\n")
+        proxy.wait_for("configuration reloaded")
+        assert proxy.chat("after").status_code == 200
+    finally:
+        load.stop()
+    assert load.wrong == [] and load.asked > 20
+    assert proxy.chat("last").status_code == 200
+    assert sim.last()["credential_sha256"] == hashlib.sha256(b"sk-new-secret").hexdigest()
+    log = proxy.text()
+    assert f'changed: [[upstream]] `sim` keys: what ["file:{key}"] holds has changed' in log
+    assert "sk-old-secret" not in log and "sk-new-secret" not in log
+
+
+def test_only_who_shows_a_certificate_comes_in(start, tmp_path):
+    sim = start(Sim)
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    cert, key = ours.issue("door")
+    (tmp_path / "door.pem").write_text(cert + key)
+    proxy = start(Outrigger, upstream(sim) + f"""
+[listen]
+llm = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+tls = {{ cert = "file:{tmp_path}/door.pem", key = "file:{tmp_path}/door.pem", client_ca = "file:{ours.root}" }}
+""")
+
+    def ask(authority):
+        context = ssl.create_default_context(cafile=ours.root)
+        if authority is not None:
+            pair = tmp_path / "client.pem"
+            pair.write_text("".join(authority.issue("client")))
+            context.load_cert_chain(pair)
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as link:
+                link.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return link.recv(4096)
+
+    assert ask(ours).startswith(b"HTTP/1.1 200")
+    for stranger in (None, theirs):
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            ask(stranger)
+    assert requests.get(proxy.admin + "/readyz", timeout=5).status_code == 200
+    assert sim.calls() == 1
+
+
+def test_a_certificate_that_ends_soon_is_spoken_of(start, tmp_path):
+    sim = start(Sim)
+    cert, key = Authority(tmp_path, "ca").issue("door", days=5)
+    (tmp_path / "door.pem").write_text(cert + key)
+    proxy = start(Outrigger, upstream(sim) + f"""
+[listen]
+llm = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+tls = {{ cert = "file:{tmp_path}/door.pem", key = "file:{tmp_path}/door.pem" }}
+""")
+    assert re.search(r"the certificate in \[listen\] tls expires in [45] days; put a new one into its place", proxy.text())
+    left = proxy.metric("outrigger_certificate_expires_timestamp_seconds", listen="tls") - time.time()
+    assert 4 * 86400 < left <= 5 * 86400 + 60
+
+
+def test_doors_may_be_unix_sockets(start, tmp_path):
+    sim = start(Sim)
+    config = tmp_path / "unix.toml"
+    config.write_text(upstream(sim) + f'[listen]\nllm = "unix:{tmp_path}/llm.sock"\nadmin = "unix:{tmp_path}/admin.sock"\n')
+    # A socket that a killed process left behind is in nobody's way.
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(f"{tmp_path}/llm.sock")
+    stale.close()
+    proxy = Process([PROGRAM, "serve", "--config", config], tmp_path / "log")
+
+    def ask(door, request):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(10)
+            link.connect(f"{tmp_path}/{door}.sock")
+            link.sendall(request)
+            return hear_all(link)
+
+    try:
+        proxy.wait_for("is ready")
+        body = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
+        question = (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-test\r\nConnection: close"
+                    b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
+        assert b"x-outrigger-cache: miss" in ask("llm", question).lower()
+        assert b"x-outrigger-cache: hit" in ask("llm", question).lower()
+        status = ask("admin", b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert status.startswith(b"HTTP/1.1 200")
+        done = subprocess.run([PROGRAM, "health", "--config", config], capture_output=True, timeout=10)
+        assert done.returncode == 0, done.stderr
+    finally:
+        assert proxy.stop() == 0
+    assert not (tmp_path / "llm.sock").exists() and not (tmp_path / "admin.sock").exists()
+    done = subprocess.run([PROGRAM, "health", "--config", config], capture_output=True, timeout=10)
+    assert done.returncode == 1 and b"not ready" in done.stderr
+
+
+def test_the_access_log_is_opened_again_and_may_move(start, tmp_path):
+    sim = start(Sim)
+    log, rotated, other = tmp_path / "access.log", tmp_path / "access.log.1", tmp_path / "other.log"
+    proxy = start(Outrigger, upstream(sim) + f'[log]\naccess = "{log}"\n')
+
+    def lines(path, count):
+        deadline = time.monotonic() + 5
+        while not path.exists() or len(path.read_text().splitlines()) < count:
+            assert time.monotonic() < deadline, f"{path}: {path.read_text() if path.exists() else 'not there'}"
+            time.sleep(0.02)
+        return path.read_text().splitlines()
+
+    proxy.chat("one")
+    lines(log, 1)
+    log.rename(rotated)
+    proxy.chat("two")
+    lines(rotated, 2)  # until told, the old file is written
+    proxy.send_signal(signal.SIGUSR1)
+    proxy.wait_for("access log reopened")
+    proxy.chat("three")
+    assert len(lines(log, 1)) == 1 and len(lines(rotated, 2)) == 2
+
+    proxy.config.write_text(proxy.config.read_text().replace(str(log), str(other)))
+    assert requests.post(proxy.admin + "/api/reload", timeout=10).ok
+    proxy.chat("four")
+    assert len(lines(other, 1)) == 1
+    proxy.config.write_text(proxy.config.read_text().replace(str(other), "/nowhere/at/all.log"))
+    refused = requests.post(proxy.admin + "/api/reload", timeout=10)
+    assert not refused.ok and "the access log cannot be written" in refused.json()["error"]["message"]
+    proxy.chat("five")
+    assert len(lines(other, 2)) == 2
+
+
+def test_the_service_manager_is_told(start, tmp_path):
+    sim = start(Sim)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        proxy = start(Outrigger, upstream(sim), env={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"})
+
+        def hear(word):
+            while True:
+                said = systemd.recv(4096).decode()
+                if word in said:
+                    return said
+
+        assert "llm door on 127.0.0.1" in hear("READY=1")
+        hear("WATCHDOG=1")
+        proxy.send_signal(signal.SIGHUP)
+        assert "MONOTONIC_USEC=" in hear("RELOADING=1")
+        hear("READY=1")
+        proxy.send_signal(signal.SIGTERM)
+        hear("STOPPING=1")
+        assert proxy.child.wait(10) == 0
+
+
+def test_limits_that_are_too_tight_are_said_at_the_start(start, tmp_path):
+    sim = start(Sim)
+    config = tmp_path / "tight.toml"
+    config.write_text(upstream(sim) + '[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n')
+    proxy = Process(["prlimit", "--nofile=256:256", f"--as={300 << 20}", PROGRAM, "serve", "--config", config], tmp_path / "log")
+    try:
+        proxy.wait_for("is ready")
+        log = proxy.text()
+        assert "only 256 open files are allowed, but 4096 connections may need 8256" in log
+        assert "only 300 MiB of memory are allowed, but a full cache ([cache] memory = 256 MiB)" in log
+    finally:
+        assert proxy.stop() == 0
