@@ -1,6 +1,7 @@
 # The .deb: cmake --preset release && cmake --build --preset release && (cd build/release && cpack)
 install(FILES deploy/systemd/outrigger.service DESTINATION /usr/lib/systemd/system)
 install(FILES deploy/outrigger.toml DESTINATION /etc/outrigger)
+install(FILES deploy/deb/logrotate DESTINATION /etc/logrotate.d RENAME outrigger)
 install(FILES conf/outrigger.toml RENAME outrigger.toml.reference DESTINATION /usr/share/doc/outrigger)
 install(FILES conf/sim.toml RENAME sim.toml.reference DESTINATION /usr/share/doc/outrigger)
 install(FILES LICENSE RENAME copyright DESTINATION /usr/share/doc/outrigger)

@@ -71,6 +71,15 @@ def valid(manifests, version):
             raise AssertionError(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}") from None
 
 
+def pem_pair(directory):
+    """A certificate and its key, in one text. The same for all of a directory, since the two have to fit."""
+    cert, key = directory / "pair.crt", directory / "pair.key"
+    if not cert.exists():
+        run(need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+            "-subj", "/CN=outrigger", "-keyout", key, "-out", cert)
+    return cert.read_text() + key.read_text()
+
+
 def check_toml(text, directory, env=None):
     """`outrigger check`, with a file for each secret that the text names."""
     secrets = directory / "secrets"
@@ -78,8 +87,7 @@ def check_toml(text, directory, env=None):
     for name in set(re.findall(r'"file:([^"]+)"', text)):
         secret = secrets / name.strip("/").replace("/", "-")
         is_pem = name.endswith((".crt", ".key"))
-        secret.write_text("".join(f"-----BEGIN {kind}-----\nAA==\n-----END {kind}-----\n" for kind in ("CERTIFICATE", "PRIVATE KEY"))
-                          if is_pem else f"value of {secret.name}\n".replace(" ", "-"))
+        secret.write_text(pem_pair(directory) if is_pem else f"value of {secret.name}\n".replace(" ", "-"))
         text = text.replace(f'"file:{name}"', f'"file:{secret}"')
     file = directory / "outrigger.toml"
     file.write_text(text)

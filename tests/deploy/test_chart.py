@@ -109,9 +109,11 @@ def test_pods_are_given_time_to_end():
     for drain, seconds in (("30s", 40), ("2m", 130), ("1h", 3610)):
         pod = one(rendered("--set", f"drain={drain}"), "Deployment")["spec"]["template"]["spec"]
         assert pod["terminationGracePeriodSeconds"] == seconds
-    # The pause before SIGTERM is an action that Kubernetes 1.29 does not know.
-    old = one(rendered(version="1.29"), "Deployment")["spec"]["template"]["spec"]["containers"][0]
-    assert "lifecycle" not in old and "lifecycle" in pod["containers"][0]
+    pod = one(rendered("--set", "drainDelay=1m"), "Deployment")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 95
+    # The pause is the program's own, so that it does not depend on what Kubernetes can do.
+    assert 'drain_delay = "1m"' in toml(rendered("--set", "drainDelay=1m"))
+    assert "drain_delay" not in toml(rendered("--values", CHART / "ci/sidecar-values.yaml"))
 
 
 def test_the_service_and_the_probes_find_the_ports():

@@ -120,7 +120,7 @@ def test_the_debian_package(tmp_path):
     fields = run("dpkg-deb", "--field", package).stdout
     assert "Package: outrigger\n" in fields and "libssl3" in fields and "ca-certificates" in fields
     run("dpkg-deb", "--raw-extract", package, tmp_path / "x")
-    assert (tmp_path / "x/DEBIAN/conffiles").read_text() == "/etc/outrigger/outrigger.toml\n"
+    assert (tmp_path / "x/DEBIAN/conffiles").read_text() == "/etc/logrotate.d/outrigger\n/etc/outrigger/outrigger.toml\n"
     assert run(tmp_path / "x/usr/bin/outrigger", "check", "--config", tmp_path / "x/etc/outrigger/outrigger.toml").stderr == ""
     assert (tmp_path / "x/usr/lib/systemd/system/outrigger.service").read_text() == (ROOT / "deploy/systemd/outrigger.service").read_text()
     for script in ("postinst", "prerm", "postrm"):

@@ -70,7 +70,7 @@ app.kubernetes.io/part-of: dify
 {{- if hasKey $toml "Error" }}
 {{- fail (printf "\n\nvalues: `config` is not TOML: %s" (get $toml "Error")) }}
 {{- end }}
-{{- $homes := dict "listen" "`ports`, `dify.enabled` and `tls`" "redis" "`redis`" "drain" "`drain`" "admin_token" "`adminToken`" }}
+{{- $homes := dict "listen" "`ports`, `dify.enabled` and `tls`" "redis" "`redis`" "drain" "`drain`" "drain_delay" "`drainDelay`" "admin_token" "`adminToken`" }}
 {{- range $key, $home := $homes }}
 {{- if hasKey $toml $key }}
 {{- fail (printf "\n\nvalues: `config` sets %s, which the chart writes itself; take it out and use %s" $key $home) }}
@@ -93,6 +93,9 @@ app.kubernetes.io/part-of: dify
 {{- $_ := include "outrigger.parsed" . }}
 {{- $host := ternary "127.0.0.1" "0.0.0.0" (eq .Values.mode "sidecar") -}}
 drain = {{ .Values.drain | quote }}
+{{- if eq .Values.mode "deployment" }}
+drain_delay = {{ .Values.drainDelay | quote }}
+{{- end }}
 {{- if .Values.adminToken.existingSecret }}
 admin_token = "file:/run/secrets/outrigger/admin-token"
 {{- end }}

@@ -27,11 +27,6 @@ readinessProbe:
 livenessProbe:
   httpGet: { path: /healthz, port: outrigger-admin }
   {{- toYaml .Values.livenessProbe | nindent 2 }}
-{{- if and (eq .Values.mode "deployment") (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}
-lifecycle:
-  # Until every node has heard that this pod is leaving.
-  preStop: { sleep: { seconds: 5 } }
-{{- end }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 resources:
@@ -98,5 +93,9 @@ checksum/outrigger-keys: {{ toJson . | sha256sum }}
 
 {{- define "outrigger.graceSeconds" -}}
 {{- $units := dict "s" 1 "m" 60 "h" 3600 }}
-{{- add 10 (mul (regexFind "^[0-9]+" .Values.drain | int) (get $units (regexFind "[smh]$" .Values.drain))) }}
+{{- $seconds := 5 }}
+{{- range list .Values.drain .Values.drainDelay }}
+{{- $seconds = add $seconds (mul (regexFind "^[0-9]+" . | int) (get $units (regexFind "[smh]$" .))) }}
+{{- end }}
+{{- $seconds }}
 {{- end }}
