@@ -9,9 +9,6 @@
 namespace outrigger::obs {
 namespace {
 
-// A path may be as long as the header limit; a line of the log should stay readable and below the 4 KiB that pipes keep whole.
-constexpr std::size_t k_max_field = 512;
-
 void append_escaped(std::string& out, char c) {
   constexpr char digits[] = "0123456789abcdef";
   switch (c) {
@@ -40,8 +37,8 @@ void append_escaped(std::string& out, char c) {
 
 bool is_plain(unsigned char c) { return c >= ' ' && c != '"' && c != '\\' && c < 0x7f; }
 
-void append_text(std::string& out, std::string_view text) {
-  text = utf8_prefix(text, k_max_field);
+void append_text(std::string& out, std::string_view text, std::size_t limit) {
+  text = utf8_prefix(text, limit);
   while (!text.empty()) {
     std::size_t plain = 0;
     while (plain < text.size() && is_plain(static_cast<unsigned char>(text[plain]))) ++plain;
@@ -68,36 +65,15 @@ void append_digits(std::string& out, std::uint64_t value, std::size_t width) {
   out.append(digits, length);
 }
 
-// RFC 3339, UTC, milliseconds.
-void append_time(std::string& out, WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto millis = static_cast<std::uint64_t>((time - day).count());
-  append_digits(out, static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
-  out += '-';
-  append_digits(out, static_cast<unsigned>(date.month()), 2);
-  out += '-';
-  append_digits(out, static_cast<unsigned>(date.day()), 2);
-  out += 'T';
-  append_digits(out, millis / 3'600'000, 2);
-  out += ':';
-  append_digits(out, millis / 60'000 % 60, 2);
-  out += ':';
-  append_digits(out, millis / 1000 % 60, 2);
-  out += '.';
-  append_digits(out, millis % 1000, 3);
-  out += 'Z';
-}
-
 // One JSON object, written member by member.
 class Line {
  public:
-  explicit Line(std::string& out) : out_(out) { out_ += '{'; }
+  Line(std::string& out, std::size_t max_field) : out_(out), max_field_(max_field) { out_ += '{'; }
   void text(std::string_view key, std::string_view value) {
     if (value.empty()) return;
     name(key);
     out_ += '"';
-    append_text(out_, value);
+    append_text(out_, value, max_field_);
     out_ += '"';
   }
   void time(std::string_view key, WallTime value) {
@@ -138,7 +114,7 @@ class Line {
     out_ += '[';
     for (const AccessRecord::Tried& one : all) {
       if (out_.back() != '[') out_ += ',';
-      Line line(out_);
+      Line line(out_, max_field_);
       line.text("target", one.target);
       line.text("outcome", one.outcome);
       line.duration("ms", one.took);
@@ -153,7 +129,7 @@ class Line {
     for (const std::string_view word : all) {
       if (out_.back() != '[') out_ += ',';
       out_ += '"';
-      append_text(out_, word);
+      append_text(out_, word, max_field_);
       out_ += '"';
     }
     out_ += ']';
@@ -168,13 +144,34 @@ class Line {
     out_ += "\":";
   }
   std::string& out_;
+  std::size_t max_field_;
   bool first_ = true;
 };
 
 }  // namespace
 
-void write_json(const AccessRecord& record, std::string& out) {
-  Line line(out);
+void append_time(std::string& out, WallTime time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const auto millis = static_cast<std::uint64_t>((time - day).count());
+  append_digits(out, static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.month()), 2);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append_digits(out, millis / 3'600'000, 2);
+  out += ':';
+  append_digits(out, millis / 60'000 % 60, 2);
+  out += ':';
+  append_digits(out, millis / 1000 % 60, 2);
+  out += '.';
+  append_digits(out, millis % 1000, 3);
+  out += 'Z';
+}
+
+void write_json(const AccessRecord& record, std::string& out, std::size_t max_field) {
+  Line line(out, max_field);
   line.time("time", record.time);
   line.text("request_id", record.request_id);
   line.text("trace_id", record.trace_id);

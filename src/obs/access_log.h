@@ -20,6 +20,7 @@ struct AccessRecord {
   std::string_view cache;         // hit, stale, coalesced, miss, bypass, observe
   std::string_view cache_reason;  // BypassReason or NoStoreReason
   std::string_view error;         // ErrorCode, or empty
+  std::string_view outcome;       // ok, client_error, ...: for the journal; the line tells it by `status` and `error`
   int status = 0;
   int attempts = 0;
   struct Tried {
@@ -42,8 +43,15 @@ struct AccessRecord {
   Duration first_byte{};   // request head to first byte of the answer; 0: none was sent
 };
 
-// `line` with a newline at its end, appended to `out`. Empty members and zeros are left out.
-void write_json(const AccessRecord& record, std::string& out);
+// A path may be as long as the header limit; a line of the log should stay readable and below the 4 KiB that pipes keep whole.
+inline constexpr std::size_t k_max_field = 512;
+
+// A line with a newline at its end, appended to `out`. Empty members and zeros are left out; of a text at most `max_field` bytes
+// are told.
+void write_json(const AccessRecord& record, std::string& out, std::size_t max_field = k_max_field);
+
+// RFC 3339, UTC, milliseconds.
+void append_time(std::string& out, WallTime time);
 
 // Where lines go. Implementations buffer; net/ has the one that writes to a file descriptor.
 class LineSink {

@@ -343,6 +343,7 @@ void DifyFlow::log_access(const DifyRun& run) {
   record.price = run.price;
   record.currency = run.currency;
   if (failed_) record.error = traits(error_).name;
+  record.outcome = name(run.outcome);
   constexpr int k_client_closed_request = 499;  // nginx's word for it
   record.status = status_ == 0 && run.outcome == Outcome::client_gone ? k_client_closed_request : status_;
   record.stream = run_.streaming;

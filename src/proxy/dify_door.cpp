@@ -15,7 +15,7 @@ DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, ca
       lanes_(lanes),
       client_(client),
       metrics_(metrics),
-      access_(access),
+      outlet_(access),
       dify_metrics_(metrics),
       apps_(world),
       names_(world, client),
@@ -43,6 +43,7 @@ http::Acceptor::ErrorBody DifyDoor::on_refused(ErrorCode code) {
     record.door = "dify";
     record.status = traits(code).status;
     record.error = traits(code).name;
+    record.outcome = name(Outcome::client_error);
     log_access(record);
   }
   ErrorBody answer{"application/json", providers::dify::error_body(providers::dify::notice(code))};
@@ -72,12 +73,6 @@ std::string DifyDoor::new_request_id() {
   std::uint64_t bits = ids_->next();
   for (std::size_t i = 3; i < id.size(); ++i, bits >>= 4) id[i] = k_digits[bits & 15];
   return id;
-}
-
-void DifyDoor::log_access(const obs::AccessRecord& record) {
-  line_.clear();
-  obs::write_json(record, line_);
-  access_->write(line_);
 }
 
 }  // namespace outrigger::proxy

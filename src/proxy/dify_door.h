@@ -7,7 +7,7 @@
 #include <string>
 
 #include "http/server.h"
-#include "obs/access_log.h"
+#include "obs/journal.h"
 #include "proxy/dify_apps.h"
 #include "proxy/dify_fills.h"
 #include "proxy/dify_fresh.h"
@@ -40,7 +40,9 @@ class DifyDoor final : public http::Acceptor {
   }
   // Before the first request, and when the secret has changed.
   void set_keys(std::shared_ptr<const chat::KeyMaker> keys) { keys_ = std::move(keys); }
-  void set_access_log(obs::LineSink* access) { access_ = access; }
+  void set_access_log(obs::LineSink* access) { outlet_.set_log(access); }
+  // Must outlive the door.
+  void set_journal(obs::Journal* journal) { outlet_.set_journal(journal); }
   void set_draining() { draining_ = true; }
   // Those who are being answered are told, inside their stream if need be.
   void abandon_all(ErrorCode why);
@@ -74,8 +76,8 @@ class DifyDoor final : public http::Acceptor {
   [[nodiscard]] const DifyMetrics& dify_metrics() const { return dify_metrics_; }
   [[nodiscard]] std::size_t flows() const { return flows_.size(); }
   std::string new_request_id();
-  [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
-  void log_access(const obs::AccessRecord& record);
+  [[nodiscard]] bool logs_access() const { return outlet_.is_open(); }
+  void log_access(const obs::AccessRecord& record) { outlet_.tell(record); }
   void add(DifyFlow& flow) { flows_.insert(&flow); }
   void remove(DifyFlow& flow) { flows_.erase(&flow); }
 
@@ -87,7 +89,7 @@ class DifyDoor final : public http::Acceptor {
   Lanes& lanes_;
   http::Client& client_;
   Metrics& metrics_;
-  obs::LineSink* access_;
+  obs::Outlet outlet_;
   std::optional<Rng> ids_;  // made with the first request: a door that is off draws nothing
   DifyMetrics dify_metrics_;
   DifyApps apps_;
@@ -101,7 +103,6 @@ class DifyDoor final : public http::Acceptor {
   io::Timer settled_;
   std::set<DifyFlow*> flows_;
   bool draining_ = false;
-  std::string line_;
 };
 
 }  // namespace outrigger::proxy

@@ -349,6 +349,7 @@ void Flow::log_access(Outcome outcome) {
   record.cache = name(result_);
   if (bypass_) record.cache_reason = chat::name(*bypass_);
   if (failed_) record.error = traits(error_).name;
+  record.outcome = name(outcome);
   constexpr int k_client_closed_request = 499;  // nginx's word for it
   record.status = status_ == 0 && outcome == Outcome::client_gone ? k_client_closed_request : status_;
   record.attempts = attempts_;

@@ -11,7 +11,7 @@ LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cach
       snapshot_(std::move(snapshot)),
       store_(store),
       metrics_(metrics),
-      access_(access),
+      outlet_(access),
       ids_(world.rng.fork()),
       keys_(std::make_shared<chat::KeyMaker>("")),
       lanes_(world),
@@ -33,6 +33,7 @@ http::Acceptor::ErrorBody LlmDoor::on_refused(ErrorCode code) {
     record.door = "llm";
     record.status = traits(code).status;
     record.error = traits(code).name;
+    record.outcome = name(Outcome::client_error);
     log_access(record);
   }
   ErrorBody answer{"application/json", providers::error_body(chat::Endpoint::other, code)};
@@ -64,12 +65,6 @@ std::string LlmDoor::new_request_id() {
   std::uint64_t bits = ids_.next();
   for (std::size_t i = 3; i < id.size(); ++i, bits >>= 4) id[i] = k_digits[bits & 15];
   return id;
-}
-
-void LlmDoor::log_access(const obs::AccessRecord& record) {
-  line_.clear();
-  obs::write_json(record, line_);
-  access_->write(line_);
 }
 
 }  // namespace outrigger::proxy

@@ -7,7 +7,7 @@
 #include "cache/store.h"
 #include "core/text_pool.h"
 #include "http/server.h"
-#include "obs/access_log.h"
+#include "obs/journal.h"
 #include "obs/log.h"
 #include "proxy/fills.h"
 #include "proxy/metrics.h"
@@ -32,7 +32,9 @@ class LlmDoor final : public http::Acceptor {
   }
   // What memory holds has keys of the old one, which nobody can name any more: it goes.
   void set_secret(std::string_view secret);
-  void set_access_log(obs::LineSink* access) { access_ = access; }
+  void set_access_log(obs::LineSink* access) { outlet_.set_log(access); }
+  // Must outlive the door.
+  void set_journal(obs::Journal* journal) { outlet_.set_journal(journal); }
   void set_draining() { draining_ = true; }
 
   // Where a request with that target goes: Snapshot::destination, with the last answer remembered, because clients ask for the
@@ -50,8 +52,8 @@ class LlmDoor final : public http::Acceptor {
   Lanes& lanes() { return lanes_; }
   Metrics& metrics() { return metrics_; }
   std::string new_request_id();
-  [[nodiscard]] bool logs_access() const { return access_ != nullptr; }
-  void log_access(const obs::AccessRecord& record);
+  [[nodiscard]] bool logs_access() const { return outlet_.is_open(); }
+  void log_access(const obs::AccessRecord& record) { outlet_.tell(record); }
   TextPool& texts() { return texts_; }
   // Scratch space for rendering a response head; valid until the next call.
   std::string& scratch() {
@@ -64,7 +66,7 @@ class LlmDoor final : public http::Acceptor {
   std::shared_ptr<const Snapshot> snapshot_;
   cache::Store& store_;
   Metrics& metrics_;
-  obs::LineSink* access_;
+  obs::Outlet outlet_;
   Rng ids_;
   std::shared_ptr<chat::KeyMaker> keys_;
   Lanes lanes_;
@@ -74,7 +76,6 @@ class LlmDoor final : public http::Acceptor {
   bool draining_ = false;
   TextPool texts_;
   std::string scratch_;
-  std::string line_;
 };
 
 }  // namespace outrigger::proxy
