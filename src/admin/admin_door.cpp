@@ -1,125 +1,25 @@
 #include "admin/admin_door.h"
 
-#include <openssl/crypto.h>
-
-#include <algorithm>
-
+#include <fmt/format.h>
 #include "admin/admin_flow.h"
-#include "admin/json.h"
+#include "admin/status.h"
 #include "providers/answer.h"
 
 namespace outrigger::admin {
-namespace {
 
-void describe_totals(Json& json, Json::Value object, const obs::Savings::Totals& totals) {
-  json.put(object, "requests", totals.requests);
-  json.put(object, "prompt_tokens", totals.prompt_tokens);
-  json.put(object, "completion_tokens", totals.completion_tokens);
-  json.put(object, "usd", totals.usd);
-}
-
-void describe_level(Json& json, Json::Value object, const char* name, const resilience::RateGate::Level& level) {
-  if (level.source == resilience::RateGate::Source::none) return;
-  const Json::Value limit = json.object(object, name);
-  json.put(limit, "per_minute", level.limit);
-  json.put(limit, "used", level.used);
-  json.put(limit, "source", resilience::name(level.source));
-}
-
-void describe_seconds(Json& json, Json::Value object, const char* name, const std::optional<Duration>& value) {
-  if (value) json.put(object, name, seconds(*value));
-}
-
-void describe_times(Json& json, Json::Value object, const char* name, const resilience::DecayingQuantile& times) {
-  const Json::Value percentiles = json.object(object, name);
-  describe_seconds(json, percentiles, "p50", times.at(0.5));
-  describe_seconds(json, percentiles, "p95", times.at(0.95));
-  describe_seconds(json, percentiles, "p99", times.at(0.99));
-}
-
-void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, MonoTime now) {
-  json.put(object, "name", lane.name());
-  const resilience::Health& health = lane.health();
-  json.put(object, "breaker", resilience::name(health.state(now)));
-  json.put(object, "by_hand", health.forced_open());
-  json.put(object, "failures_in_a_row", static_cast<std::uint64_t>(health.failures_in_a_row()));
-  json.put(object, "failure_rate", health.failure_rate(now));
-  if (const auto at = health.reopens_at()) json.put(object, "retry_in_seconds", std::max(0.0, seconds(*at - now)));
-  json.put(object, "in_flight", static_cast<std::uint64_t>(lane.concurrency().in_flight()));
-  if (const auto limit = lane.concurrency().limit()) json.put(object, "concurrency", static_cast<std::uint64_t>(*limit));
-  const Json::Value queue = json.object(object, "queue");
-  json.put(queue, "waiting", static_cast<std::uint64_t>(lane.queue().size()));
-  json.put(queue, "depth", static_cast<std::uint64_t>(lane.queue().depth()));
-  describe_times(json, object, "first_token_seconds", lane.first_token());
-  const Json::Value unfit = json.object(object, "unfit");
-  for (const auto& [reason, times] : lane.unfit()) json.put(unfit, reason.data(), times);
-  const Json::Value keys = json.array(object, "keys");
-  for (const proxy::Lane::Key& key : lane.keys()) {
-    const Json::Value one = json.append_object(keys);
-    json.put(one, "gate_closed_seconds", seconds(key.gate.closed_for(now)));
-    describe_level(json, one, "requests", key.gate.requests(now));
-    describe_level(json, one, "tokens", key.gate.tokens(now));
-    if (const auto pace = key.gate.pace(now)) json.put(one, "paced_to_per_minute", *pace);
-    const bool is_refused = key.set_aside_until && *key.set_aside_until > now;
-    json.put(one, "refused", is_refused);
-    if (is_refused) json.put(one, "why", key.why);
-  }
-}
-
-// What a backend of the dify door has made of its runs; how it is now stands among the targets.
-void describe_backend(Json& json, Json::Value object, const std::string& name, const proxy::DifyMetrics& metrics) {
-  static const proxy::DifyMetrics::Backend k_unused;
-  const auto found = metrics.backends().find(name);
-  const proxy::DifyMetrics::Backend& backend = found != metrics.backends().end() ? found->second : k_unused;
-  json.put(object, "name", name);
-  const Json::Value runs = json.object(object, "runs");
-  for (std::size_t i = 0; i < proxy::k_outcomes; ++i) {
-    json.put(runs, proxy::name(static_cast<proxy::Outcome>(i)).data(), backend.runs[i]);
-  }
-  const Json::Value errors = json.object(object, "errors");
-  for (const auto& [code, times] : backend.errors) json.put(errors, code.c_str(), times);
-  describe_times(json, object, "first_event_seconds", backend.first_event);
-  describe_times(json, object, "run_seconds", backend.whole_run);
-  json.put(object, "prompt_tokens", backend.prompt_tokens);
-  json.put(object, "completion_tokens", backend.completion_tokens);
-  const Json::Value price = json.object(object, "price");
-  for (const auto& [currency, amount] : backend.price) json.put(price, currency.c_str(), amount);
-}
-
-// The dify door's backends, and its apps, each at each backend.
-void describe_dify(Json& json, Json::Value object, const proxy::DifyDoor& door, MonoTime now) {
-  json.put(object, "requests", static_cast<std::uint64_t>(door.flows()));
-  const Json::Value backends = json.array(object, "backends");
-  const config::Dify& dify = door.snapshot()->config().dify;
-  for (const config::WeightedTarget& target : dify.target) {
-    describe_backend(json, json.append_object(backends), target.to, door.dify_metrics());
-  }
-  for (const std::string& fallback : dify.fallback) {
-    if (std::ranges::find(dify.target, fallback, &config::WeightedTarget::to) != dify.target.end()) continue;
-    describe_backend(json, json.append_object(backends), fallback, door.dify_metrics());
-  }
-  const Json::Value apps = json.array(object, "apps");
-  door.apps().each([&](const std::string& label, const proxy::Lane& lane) {
-    const Json::Value app = json.append_object(apps);
-    json.put(app, "app", label);
-    json.put(app, "backend", lane.model());
-    json.put(app, "breaker", resilience::name(lane.health().state(now)));
-    json.put(app, "in_flight", static_cast<std::uint64_t>(lane.concurrency().in_flight()));
-    if (const auto limit = lane.concurrency().limit()) json.put(app, "concurrency", static_cast<std::uint64_t>(*limit));
-    json.put(app, "waiting", static_cast<std::uint64_t>(lane.queue().size()));
-    json.put(app, "too_many_for_seconds", seconds(lane.gate_closed_for()));
-  });
-}
-
-}  // namespace
-
-AdminDoor::AdminDoor(io::World world, proxy::LlmDoor& door, obs::Registry& registry, AdminHooks hooks, std::string version)
+AdminDoor::AdminDoor(io::World world, proxy::LlmDoor& door, obs::Registry& registry, obs::Journal& journal, AdminHooks hooks,
+                     std::string version)
     : world_(world),
       door_(door),
       registry_(registry),
+      journal_(journal),
       hooks_(std::move(hooks)),
       version_(std::move(version)),
-      started_(world.loop.wall_now()) {}
+      started_(world.loop.wall_now()),
+      events_(world.loop, journal, [this] { return status(JsonForm::compact); }) {
+  registry_.declare_counter("outrigger_admin_refused_total",
+                            "Requests at the admin door without the admin token, or with a wrong one.");
+}
 
 std::unique_ptr<http::ExchangeHandler> AdminDoor::on_request(http::Exchange& exchange) {
   return std::make_unique<AdminFlow>(*this, exchange);
@@ -129,104 +29,37 @@ http::Acceptor::ErrorBody AdminDoor::on_refused(ErrorCode code) {
   return {"application/json", providers::error_body(chat::Endpoint::other, code)};
 }
 
-// A name that only this machine answers to: a page of another site cannot make a browser send it (DNS rebinding).
-bool is_local_host(std::string_view host) {
-  if (host.empty()) return true;  // HTTP/1.0
-  const std::size_t colon = host.starts_with('[') ? host.find("]:") : host.rfind(':');
-  std::string name(host.substr(0, colon == std::string_view::npos ? host.size() : colon));
-  std::erase(name, '[');
-  std::erase(name, ']');
-  return io::is_loopback({.host = name, .port = 0, .is_unix = false});
+std::string AdminDoor::status(JsonForm form) {
+  return status_json({.loop = world_.loop,
+                      .door = door_,
+                      .journal = journal_,
+                      .hooks = hooks_,
+                      .version = version_,
+                      .started = started_,
+                      .log_lines_lost = log_lines_lost_lately()},
+                     form);
 }
 
-bool AdminDoor::may_enter(const http::RequestHead& request, std::string_view path) const {
-  if (path == "/healthz" || path == "/readyz" || path == "/metrics") return true;
-  if (const auto origin = request.headers.get("origin")) {
-    const std::size_t scheme = origin->find("://");
-    const std::string_view authority = scheme == std::string_view::npos ? *origin : origin->substr(scheme + 3);
-    if (authority != request.headers.get("host").value_or("")) return false;
+std::uint64_t AdminDoor::log_lines_lost_lately() {
+  const std::uint64_t lost = hooks_.log_lines_lost ? hooks_.log_lines_lost() : 0;
+  const MonoTime now = world_.loop.now();
+  if (lines_lost_lately_ > 0 && now - lost_at_ > k_lately) lines_lost_lately_ = 0;
+  if (lost > lines_lost_) {
+    lines_lost_lately_ += lost - lines_lost_;
+    lost_at_ = now;
   }
-  if (open_) return is_local_host(request.headers.get("host").value_or(""));
-  if (token_.empty()) return false;
-  const std::string_view presented =
-      request.headers.get("x-outrigger-admin-token").value_or(proxy::presented_key(request.headers));
-  return presented.size() == token_.size() && CRYPTO_memcmp(presented.data(), token_.data(), token_.size()) == 0;
+  lines_lost_ = lost;
+  return lines_lost_lately_;
 }
 
-std::string AdminDoor::status_json() const {
-  Json json;
-  const Json::Value root = json.root();
-  json.put(root, "version", version_);
-  json.put(root, "ready", hooks_.is_ready());
-  json.put(root, "uptime_seconds", seconds(world_.loop.wall_now() - started_));
-
-  const cache::StoreStats stats = door_.store().stats();
-  const Json::Value cache = json.object(root, "cache");
-  const config::Cache& policy = door_.snapshot()->config().cache;
-  json.put(cache, "mode", name(policy.mode));
-  json.put(cache, "normalise", name(policy.normalise));
-  json.put(cache, "scope", name(policy.scope));
-  json.put(cache, "ttl_seconds", seconds(policy.ttl));
-  const Json::Value memory = json.object(cache, "memory");
-  json.put(memory, "entries", static_cast<std::uint64_t>(stats.entries));
-  json.put(memory, "bytes", static_cast<std::uint64_t>(stats.bytes));
-  json.put(memory, "capacity", static_cast<std::uint64_t>(stats.capacity));
-  json.put(memory, "evictions", stats.evictions);
-  const Json::Value redis = json.object(cache, "redis");
-  json.put(redis, "configured", stats.redis_configured);
-  json.put(redis, "up", stats.redis_up);
-  json.put(redis, "hits", stats.redis_hits);
-  json.put(redis, "misses", stats.redis_misses);
-  json.put(redis, "errors", stats.redis_errors);
-  json.put(redis, "timeouts", stats.redis_timeouts);
-  json.put(redis, "writes", stats.redis_writes);
-  json.put(redis, "dropped", stats.redis_dropped);
-  json.put(redis, "rubbish", stats.redis_rubbish);
-  json.put(redis, "last_error", stats.redis_last_error);
-
-  const Json::Value fleet = json.object(root, "fleet");
-  const proxy::Fleet* others = hooks_.fleet ? hooks_.fleet() : nullptr;
-  json.put(fleet, "configured", others != nullptr);
-  json.put(fleet, "replicas", static_cast<std::uint64_t>(others != nullptr ? others->replicas() : 1));
-  json.put(fleet, "redis_up", others != nullptr && others->redis_up());
-  json.put(fleet, "last_error", others != nullptr ? others->last_error() : std::string());
-
-  const Json::Value fills = json.object(root, "in_flight");
-  json.put(fills, "upstream_calls", static_cast<std::uint64_t>(door_.fills().size()));
-  json.put(fills, "recorded_bytes", static_cast<std::uint64_t>(door_.fills().recorded_bytes()));
-
-  if (const proxy::DifyDoor* dify = hooks_.dify ? hooks_.dify() : nullptr) {
-    describe_dify(json, json.object(root, "dify"), *dify, world_.loop.now());
-  }
-
-  const obs::Savings& saved = door_.metrics().savings();
-  const Json::Value savings = json.object(root, "savings");
-  describe_totals(json, savings, saved.total());
-  for (const obs::SavedBy by : {obs::SavedBy::hit, obs::SavedBy::coalesced, obs::SavedBy::stale}) {
-    describe_totals(json, json.object(savings, obs::name(by).data()), saved.total(by));
-  }
-  const Json::Value models = json.array(savings, "models");
-  for (const obs::Savings::Row& row : saved.by_model(20)) {
-    const Json::Value object = json.append_object(models);
-    json.put(object, "model", row.model);
-    describe_totals(json, object, row.totals);
-  }
-
-  const Json::Value upstreams = json.array(root, "upstreams");
-  for (const proxy::Target& target : door_.snapshot()->targets()) {
-    const Json::Value object = json.append_object(upstreams);
-    json.put(object, "name", target.upstream->name);
-    json.put(object, "host", target.host);
-    json.put(object, "dialect", config::name(target.upstream->dialect));
-    const Json::Value speaks = json.array(object, "speaks");
-    for (const config::Wire wire : target.upstream->speaks) json.append(speaks, config::name(wire));
-    json.put(object, "keys", static_cast<std::uint64_t>(target.upstream->keys.size()));
-  }
-  // What has been asked so far; one for each credential that is passed on.
-  const Json::Value targets = json.array(root, "targets");
-  door_.lanes().each(
-      [&](const proxy::Lane& lane) { describe_lane(json, json.append_object(targets), lane, world_.loop.now()); });
-  return json.text();
+void AdminDoor::note_refused(const std::string& peer) {
+  registry_.counter("outrigger_admin_refused_total").add();
+  ++refused_;
+  if (refusals_told_.pending() || !hooks_.log) return;
+  hooks_.log(LogLevel::warning, fmt::format("the admin door has refused {} without the right admin token, the last from {}",
+                                            refused_ == 1 ? "a request" : fmt::format("{} requests", refused_), peer));
+  refused_ = 0;
+  refusals_told_ = world_.loop.after(60s, [] {});
 }
 
 }  // namespace outrigger::admin

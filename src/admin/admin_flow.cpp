@@ -2,15 +2,19 @@
 
 #include <yyjson.h>
 
-#include <array>
+#include <charconv>
 
+#include <fmt/format.h>
+#include "admin/history_json.h"
 #include "admin/json.h"
+#include "admin/page.h"
 
 namespace outrigger::admin {
 namespace {
 
 constexpr std::string_view k_places =
-    "GET /healthz, /readyz, /metrics, /api/status; POST /api/explain?path=/v1/chat/completions, /api/cache/purge, "
+    "GET / (the dashboard), /healthz, /readyz, /metrics, /api/status, /api/history?span=hour|day|month, "
+    "/api/requests?limit=200, /api/events; POST /api/explain?path=/v1/chat/completions, /api/cache/purge, "
     "/api/targets/<upstream:model>/open|close, /api/reload, /api/drain";
 
 constexpr std::string_view k_targets = "/api/targets/";
@@ -96,25 +100,89 @@ cache::PurgeFilter purge_filter(std::string_view body, bool& dry_run, std::strin
 void AdminFlow::on_body_end() {
   const http::RequestHead& request = exchange_.request();
   const http::Target target = http::split_target(request.target);
-  if (!door_.may_enter(request, target.path)) {
-    return refuse(ErrorCode::unauthorized,
-                  "This address needs the admin token: send `Authorization: Bearer <admin_token>`, and set `admin_token` in "
-                  "the configuration. Web pages of other origins may not come in.");
-  }
-  if (request.method == "GET" || request.method == "HEAD") return get(target.path);
+  if (!enter(target.path)) return;
+  if (request.method == "GET" || request.method == "HEAD") return get(target);
   if (request.method == "POST") return post(target);
   refuse(ErrorCode::method_not_allowed, std::string("Known: ") + std::string(k_places));
 }
 
-void AdminFlow::get(std::string_view path) {
+bool AdminFlow::enter(std::string_view path) {
+  if (path == "/healthz" || path == "/readyz" || path == "/metrics") return true;
+  const Entry entry = may_enter(door_.access_, exchange_.request());
+  if (entry == Entry::granted) return true;
+  http::Headers challenge;
+  if (entry == Entry::unproven) {
+    door_.note_refused(exchange_.peer());
+    // A browser asks its user then: any name, and the admin token as the password.
+    if (!door_.access_.token.empty()) challenge.add("WWW-Authenticate", "Basic realm=\"outrigger\", charset=\"UTF-8\"");
+  }
+  refuse(ErrorCode::unauthorized,
+         "This address needs the admin token: send `Authorization: Bearer <admin_token>`, or give it as the password in a "
+         "browser, and set `admin_token` in the configuration. Web pages of other origins may not come in.",
+         std::move(challenge));
+  return false;
+}
+
+void AdminFlow::get(const http::Target& target) {
+  const std::string_view path = target.path;
+  if (path == "/") return show_page();
   if (path == "/healthz") return answer(200, "text/plain", "ok\n");
   if (path == "/readyz") {
     const bool ready = door_.hooks_.is_ready();
     return answer(ready ? 200 : 503, "text/plain", ready ? "ready\n" : "not ready\n");
   }
   if (path == "/metrics") return answer(200, "text/plain; version=0.0.4; charset=utf-8", door_.registry_.expose());
-  if (path == "/api/status") return answer_json(200, door_.status_json());
+  if (path == "/api/status") return answer_json(200, door_.status(JsonForm::indented));
+  if (path == "/api/history") return show_history(target.query);
+  if (path == "/api/requests") return show_requests(target.query);
+  if (path == "/api/events") return listen();
   refuse(ErrorCode::not_found, std::string("Known: ") + std::string(k_places));
+}
+
+void AdminFlow::show_page() {
+  http::Headers more;
+  more.add("ETag", dashboard_etag());
+  more.add("Content-Security-Policy",
+           "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  more.add("Referrer-Policy", "no-referrer");
+  more.add("Cache-Control", "no-cache");
+  const bool is_known = exchange_.request().headers.get("if-none-match") == dashboard_etag();
+  answer(is_known ? 304 : 200, "text/html; charset=utf-8", is_known ? std::string_view() : dashboard(), std::move(more));
+}
+
+void AdminFlow::show_history(std::string_view query) {
+  const std::string wanted = query_value(query, "span");
+  const auto span = wanted.empty() ? obs::History::Span::hour : obs::history_span(wanted);
+  if (!span) return refuse(ErrorCode::bad_request, "`span` is hour, day or month.");
+  answer_json(200, to_json(door_.journal_.history().view(*span, door_.world_.loop.wall_now()), *span));
+}
+
+void AdminFlow::show_requests(std::string_view query) {
+  constexpr std::size_t k_usual = 200;
+  const std::string wanted = query_value(query, "limit");
+  std::size_t limit = k_usual;
+  const auto [end, problem] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
+  if (!wanted.empty() && (problem != std::errc() || end != wanted.data() + wanted.size())) {
+    return refuse(ErrorCode::bad_request, fmt::format("`limit` is a number up to {}.", obs::Recent::k_records));
+  }
+  std::string body = "{\"requests\":[";
+  door_.journal_.recent().newest(limit, [&body](std::string_view line) {
+    if (body.back() != '[') body += ',';
+    body += line;
+  });
+  answer_json(200, body += "]}");
+}
+
+void AdminFlow::listen() {
+  if (exchange_.request().method == "HEAD") return answer(200, "text/event-stream", {});
+  listener_ = door_.events_.listen(exchange_);
+  if (listener_ != nullptr) return;
+  http::Headers more;
+  more.add("Retry-After", "10");
+  refuse(ErrorCode::overloaded,
+         fmt::format("{} listeners are being told already. Close a dashboard elsewhere.", Events::k_listeners_max),
+         std::move(more));
 }
 
 void AdminFlow::post(const http::Target& target) {
@@ -138,8 +206,7 @@ void AdminFlow::explain(std::string_view query) {
   if (explained_target_.empty()) explained_target_ = "/v1/chat/completions";
   if (!explained_target_.starts_with('/')) explained_target_.insert(0, 1, '/');
   const std::shared_ptr<const proxy::Snapshot> snapshot = door_.door_.snapshot();
-  Explanation explanation =
-      admin::explain(*snapshot, door_.door_.keys(), explained_target_, exchange_.request().headers, body_);
+  Explanation explanation = admin::explain(*snapshot, door_.door_.keys(), explained_target_, explained_headers(), body_);
   cache::Store& store = door_.door_.store();
   std::vector<cache::EntryPtr> found;
   bool all = true;
@@ -153,6 +220,20 @@ void AdminFlow::explain(std::string_view query) {
   lookup_ = store.find_later(std::move(wanted), [this, snapshot, explanation = std::move(explanation), now](auto later) {
     answer_json(200, to_json(explanation, later, &door_.door_.store(), now));
   });
+}
+
+// What proves that the operator may ask says nothing of the client whose request it is. That one's key may be told apart.
+http::Headers AdminFlow::explained_headers() const {
+  http::Headers headers = exchange_.request().headers;
+  const std::string& token = door_.access_.token;
+  const bool has_own = headers.remove("x-outrigger-admin-token") > 0;
+  if (!has_own && !door_.access_.is_open && presented_token(headers) == token) headers.remove("authorization");
+  if (const auto key = headers.get("x-outrigger-client-key")) {
+    const std::string authorization = "Bearer " + std::string(*key);
+    headers.remove("x-outrigger-client-key");
+    headers.set("Authorization", authorization);
+  }
+  return headers;
 }
 
 void AdminFlow::purge() {
@@ -203,24 +284,27 @@ void AdminFlow::steer_target(std::string_view rest) {
 
 void AdminFlow::on_client_gone() {
   lookup_.reset();
+  listener_.reset();
   alive_.reset();
 }
 
-void AdminFlow::answer(int status, std::string_view content_type, std::string_view body) {
+void AdminFlow::answer(int status, std::string_view content_type, std::string_view body, http::Headers more) {
   http::ResponseHead head;
   head.status = status;
+  head.headers = std::move(more);
   head.headers.add("Content-Type", content_type);
-  head.headers.add("Cache-Control", "no-store");
+  head.headers.add("X-Content-Type-Options", "nosniff");
+  if (!head.headers.get("cache-control")) head.headers.add("Cache-Control", "no-store");
   exchange_.respond_whole(head, Bytes::copy(body));
 }
 
-void AdminFlow::refuse(ErrorCode code, std::string_view message) {
+void AdminFlow::refuse(ErrorCode code, std::string_view message, http::Headers more) {
   Json json;
   const Json::Value error = json.object(json.root(), "error");
   json.put(error, "message", message);
   json.put(error, "type", traits(code).type);
   json.put(error, "code", traits(code).name);
-  answer_json(traits(code).status, json.text());
+  answer(traits(code).status, "application/json", json.text(), std::move(more));
 }
 
 }  // namespace outrigger::admin

@@ -9,9 +9,17 @@
 #include <string>
 #include <string_view>
 
+#include "obs/utf8.h"
+
 namespace outrigger::admin {
 
-// Builds one JSON object; nested objects and arrays come from object() and array(). Text is copied.
+enum class JsonForm : unsigned char {
+  indented,  // for people, with a newline at the end
+  compact,   // on one line, without
+};
+
+// Builds one JSON object; nested objects and arrays come from object() and array(). Text is copied, and what
+// is no UTF-8 in it (it can only come from outside) is replaced by U+FFFD: a reader would refuse the whole.
 class Json {
  public:
   using Value = yyjson_mut_val*;
@@ -22,7 +30,8 @@ class Json {
   [[nodiscard]] Value root() const { return root_; }
 
   void put(Value object, const char* name, std::string_view text) {
-    yyjson_mut_obj_add_strncpy(document_.get(), object, name, text.data(), text.size());
+    const std::string valid = obs::valid_utf8(text);
+    yyjson_mut_obj_add_strncpy(document_.get(), object, name, valid.data(), valid.size());
   }
   void put(Value object, const char* name, const char* text) { put(object, name, std::string_view(text)); }
   void put(Value object, const char* name, bool value) { yyjson_mut_obj_add_bool(document_.get(), object, name, value); }
@@ -35,15 +44,16 @@ class Json {
   Value array(Value parent, const char* name) { return yyjson_mut_obj_add_arr(document_.get(), parent, name); }
   Value append_object(Value array) { return yyjson_mut_arr_add_obj(document_.get(), array); }
   void append(Value array, std::string_view text) {
-    yyjson_mut_arr_add_strncpy(document_.get(), array, text.data(), text.size());
+    const std::string valid = obs::valid_utf8(text);
+    yyjson_mut_arr_add_strncpy(document_.get(), array, valid.data(), valid.size());
   }
 
-  // Indented, with a newline at the end. Invalid UTF-8 (it can only come from outside) is written as it is.
-  [[nodiscard]] std::string text() const {
-    constexpr yyjson_write_flag k_flags = YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_ALLOW_INVALID_UNICODE;
+  [[nodiscard]] std::string text(JsonForm form = JsonForm::indented) const {
+    const bool is_indented = form == JsonForm::indented;
     std::size_t size = 0;
-    char* raw = yyjson_mut_write(document_.get(), k_flags, &size);
-    std::string result = raw != nullptr ? std::string(raw, size) + "\n" : "{}\n";
+    char* raw = yyjson_mut_write(document_.get(), is_indented ? YYJSON_WRITE_PRETTY_TWO_SPACES : YYJSON_WRITE_NOFLAG, &size);
+    std::string result = raw != nullptr ? std::string(raw, size) : "{}";
+    if (is_indented) result += '\n';
     std::free(raw);  // NOLINT: yyjson allocates with malloc
     return result;
   }

@@ -22,17 +22,23 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
       dify_door_(parts_.world, door_.snapshot(), store_, door_.lanes(), client_, metrics_, parts_.access),
       lane_gauges_(door_.lanes(), registry_),
-      admin_(parts_.world, door_, registry_,
+      admin_(parts_.world, door_, registry_, journal_,
              {.is_ready = [this] { return serving(); },
               .drain = [this] { drain(); },
               .reload = [this] { return reload(); },
               .fleet = [this] { return fleet_.get(); },
-              .dify = [this] { return config_->listen.dify ? &dify_door_ : nullptr; }},
+              .dify = [this] { return config_->listen.dify ? &dify_door_ : nullptr; },
+              .is_draining = [this] { return draining_; },
+              .reload_problem = [this] { return reload_problem_; },
+              .log_lines_lost = [this] { return parts_.access != nullptr ? parts_.access->dropped() : 0; },
+              .log = [this](LogLevel level, std::string_view words) { parts_.log.line(level, words); }},
              parts_.version),
       llm_server_(parts_.world, server_limits(*config_), door_),
       dify_server_(parts_.world, dify_limits(*config_), dify_door_),
       admin_server_(parts_.world, admin_limits(*config_), admin_) {
   declare_gauges();
+  door_.set_journal(&journal_);
+  dify_door_.set_journal(&journal_);
   door_.lanes().set_log([this](LogLevel level, std::string_view words) { parts_.log.line(level, words); });
   if (auto redis = redis_settings(*config_)) {
     fleet_ = std::make_unique<proxy::Fleet>(parts_.world, std::move(*redis), door_.lanes());
@@ -117,7 +123,7 @@ bool Instance::open_admin_door() {
 }
 
 void Instance::allow_admin(const io::Address& address) {
-  admin_.set_access(io::is_loopback(address), config_->admin_token ? config_->admin_token->text : std::string());
+  admin_.set_access({io::is_loopback(address), config_->admin_token ? config_->admin_token->text : std::string()});
 }
 
 std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const std::string& at, http::Server& server) {
@@ -201,6 +207,7 @@ std::string Instance::reload() {
       why += config::to_string(diagnostic);
     }
   }
+  reload_problem_ = why;
   if (!why.empty()) {
     parts_.log.error("the configuration was not reloaded; the old one stays in force");
     why.insert(0, "Not reloaded. ");

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "obs/journal.h"
 #include "obs/log.h"
 #include "proxy/dify_door.h"
 #include "proxy/fleet.h"
@@ -96,6 +97,7 @@ class Instance {
   std::function<void(int)> on_over_;
   std::shared_ptr<const config::Config> config_;
   obs::Registry registry_;
+  obs::Journal journal_;
   cache::Store store_;
   http::Client client_;
   proxy::Metrics metrics_;
@@ -113,6 +115,7 @@ class Instance {
   enum class State : unsigned char { starting, serving, leaving, draining };
   State state_ = State::starting;
   io::Timer drain_timer_;  // of the delay, then of the drain
+  std::string reload_problem_;  // why the last reload was refused; empty: it was not
 };
 
 // For people: one line each.

@@ -31,8 +31,7 @@ class FdSink final : public obs::LineSink {
   void flush();
   // Opens the path again, after a rotation; on an error the old file stays in use. Nothing happens without a path.
   Result<void> reopen();
-  // Lines that were lost so far.
-  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+  [[nodiscard]] std::uint64_t dropped() const override { return dropped_; }
 
  private:
   FdSink(io::Loop& loop, int fd, std::string path);

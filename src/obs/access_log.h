@@ -58,6 +58,8 @@ class LineSink {
  public:
   virtual ~LineSink() = default;
   virtual void write(std::string_view line) = 0;
+  // Lines that were lost so far.
+  [[nodiscard]] virtual std::uint64_t dropped() const { return 0; }
 };
 
 }  // namespace outrigger::obs
