@@ -228,9 +228,9 @@ http::Headers AdminFlow::explained_headers() const {
   const std::string& token = door_.access_.token;
   const bool has_own = headers.remove("x-outrigger-admin-token") > 0;
   if (!has_own && !door_.access_.is_open && presented_token(headers) == token) headers.remove("authorization");
-  if (const auto key = headers.get("x-outrigger-client-key")) {
+  if (const auto key = headers.get("x-outrigger-explain-key")) {
     const std::string authorization = "Bearer " + std::string(*key);
-    headers.remove("x-outrigger-client-key");
+    headers.remove("x-outrigger-explain-key");
     headers.set("Authorization", authorization);
   }
   return headers;
