@@ -6,6 +6,7 @@
 
 #include "admin/explain.h"
 #include "app/app.h"
+#include "config/reference.h"
 #include "net/environment.h"
 
 namespace {
@@ -72,6 +73,7 @@ int main(int argc, char** argv) {
   explain_command->add_option("--header", headers, "\"Name: value\", as a client would send it; repeatable.");
   CLI::App* health = app.add_subcommand("health", "Is the running instance ready? For container probes.");
   health->add_option("--config", config_file);
+  CLI::App* reference = app.add_subcommand("reference", "Print every key of the configuration, as Markdown.");
   CLI::App* version = app.add_subcommand("version", "Print the version.");
   app.set_version_flag("--version", "outrigger " OUTRIGGER_VERSION);
   app.failure_message(CLI::FailureMessage::help);
@@ -83,6 +85,10 @@ int main(int argc, char** argv) {
 
   if (*version) {
     std::puts("outrigger " OUTRIGGER_VERSION);
+    return 0;
+  }
+  if (*reference) {
+    std::fputs(config::reference_markdown().c_str(), stdout);
     return 0;
   }
   if (*check_command) return check(config_file);

@@ -7,49 +7,13 @@
 #include <sstream>
 
 #include "fixture.h"
+#include "reference_file.h"
 #include "unit/net/test_ca.h"
 
 namespace outrigger::config {
 namespace {
 
 using namespace test;
-
-struct Line {
-  std::string text;
-  bool commented = false;
-  bool example = false;
-  bool header = false;
-};
-
-bool is_setting(std::string_view text) {
-  const std::size_t equals = text.find(" = ");
-  return equals != std::string_view::npos && equals > 0 &&
-         text.substr(0, equals).find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string_view::npos;
-}
-
-// "[cache]", "[[model]]", with or without a remark behind it.
-bool is_header(std::string_view text) {
-  const std::size_t open = text.find_first_not_of('[');
-  if (open == 0 || open == std::string_view::npos) return false;
-  const std::size_t close = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz", open);
-  return close > open && close != std::string_view::npos && text[close] == ']';
-}
-
-// The reference's settings and table headers, in order; prose and blank lines are left out.
-std::vector<Line> reference_lines() {
-  std::ifstream stream(std::string(OUTRIGGER_SOURCE_DIR) + "/conf/outrigger.toml");
-  REQUIRE(stream);
-  std::vector<Line> lines;
-  for (std::string text; std::getline(stream, text);) {
-    Line line;
-    line.commented = text.starts_with("# ");
-    line.text = line.commented ? text.substr(2) : text;
-    line.example = line.text.ends_with("# example");
-    line.header = is_header(line.text);
-    if (line.header || is_setting(line.text)) lines.push_back(line);
-  }
-  return lines;
-}
 
 const Environment k_reference_environment{{"OUTRIGGER_ADMIN_TOKEN", "t"},
                                           {"OUTRIGGER_SECRET", "0123456789abcdef"},
