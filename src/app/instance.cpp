@@ -28,7 +28,7 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
               .reload = [this] { return reload(); },
               .fleet = [this] { return fleet_.get(); },
               .dify = [this] { return config_->listen.dify ? &dify_door_ : nullptr; },
-              .is_draining = [this] { return draining_; },
+              .is_draining = [this] { return state_ == State::leaving || state_ == State::draining; },
               .reload_problem = [this] { return reload_problem_; },
               .log_lines_lost = [this] { return parts_.access != nullptr ? parts_.access->dropped() : 0; },
               .log = [this](LogLevel level, std::string_view words) { parts_.log.line(level, words); }},
