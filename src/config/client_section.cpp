@@ -15,14 +15,6 @@ constexpr std::string_view k_digest_prefix = "sha256:";
 
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos; }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 void read_client_key(TableReader& table, const Config& config, Client& client) {
   const auto written = table.text("key");
   if (!written) {

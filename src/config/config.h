@@ -266,11 +266,14 @@ struct Log {
 
 // [trace]: OpenTelemetry, over OTLP/HTTP.
 struct Trace {
-  std::optional<Url> endpoint;                          // of the collector, without /v1/traces; nothing: no spans are sent
+  std::optional<Url> endpoint;  // where spans are posted to, with the whole path; nothing: none are sent
+  std::optional<Url> proxy;     // on the way there, from the environment
   std::vector<std::pair<std::string, Secret>> headers;  // added to every export
   double sample = 1.0;                // share of the traces that begin here; those that come in bring their own word
+  bool heeds_parent = true;           // false: they don't, and `sample` holds for all
   std::string service = "outrigger";  // service.name
-  bool exemplars = false;             // histograms in OpenMetrics name the trace of an observation
+  std::vector<std::pair<std::string, std::string>> resource;  // further attributes of whoever tells the spans
+  bool exemplars = false;                                     // histograms in OpenMetrics name the trace of an observation
 };
 
 // A key that the file sets: what a reload has changed is told from these (config/changes.h).

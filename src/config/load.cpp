@@ -59,6 +59,7 @@ Config read_config(Context& context, const Node& root, std::string_view llm) {
   read_routes(top, config);
   read_clients(top, config);
   read_apps(top, config);
+  read_trace(top, config);
   override_llm(context, llm, config);
   check_open_door(top, config);
   top.finish();

@@ -1,4 +1,4 @@
-// What several sections share: names, patterns, references between sections, PEM texts.
+// What several sections share: names, patterns, headers, references between sections, PEM texts.
 #include "config/sections.h"
 
 #include <fmt/format.h>
@@ -20,10 +20,68 @@ constexpr std::array<std::string_view, 38> k_api_words{
     "responses",   "score",         "speech",        "tags",     "threads",    "tokenize", "uploads",
     "usage",       "vector_stores", "videos"};
 
+// Framing and hop-by-hop fields are the HTTP side's business.
+constexpr std::array<std::string_view, 12> k_own_headers{
+    "host",    "content-length", "transfer-encoding", "connection",          "keep-alive",      "te", "trailer",
+    "upgrade", "expect",         "proxy-connection",  "proxy-authorization", "content-encoding"};
+constexpr std::size_t k_max_headers = 32;
+
+// RFC 9110 token.
+bool is_field_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+bool is_field_value(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
 // v1, v2, v1beta, v4, …
 bool is_version(std::string_view word) { return word.size() >= 2 && word[0] == 'v' && word[1] >= '0' && word[1] <= '9'; }
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+std::string field_problem(std::string_view name, std::string_view value) {
+  if (!is_field_name(name)) return "is not the name of a header; letters, digits and `-` can be used";
+  if (std::find(k_own_headers.begin(), k_own_headers.end(), lower(name)) != k_own_headers.end()) {
+    return "is set by outrigger itself; take it out";
+  }
+  if (!is_field_value(value)) return "has a line break or a control character in its value; write one line";
+  return {};
+}
+
+std::vector<std::pair<std::string, Secret>> read_headers(
+    TableReader& owner, const std::function<std::string(std::string_view, std::string_view)>& problem_of) {
+  std::vector<std::pair<std::string, Secret>> read;
+  const Node* node = owner.table("headers");
+  if (node == nullptr) return read;
+  TableReader headers(owner.context(), *node, fmt::format("the headers of {}", owner.where()));
+  if (node->members.size() > k_max_headers) {
+    owner.context().error(node->place, fmt::format("there may be at most {} headers; take some out", k_max_headers));
+    return read;
+  }
+  for (const Member& member : node->members) {
+    const auto value = headers.text(member.key);
+    if (!value) continue;
+    const std::string problem = problem_of(member.key, value->value);
+    if (problem.empty()) {
+      read.emplace_back(member.key, value->secret());
+    } else {
+      owner.context().error(member.place, fmt::format("`{}` in {} {}", member.key, headers.where(), problem));
+    }
+  }
+  return read;
+}
 
 bool is_api_word(std::string_view word) {
   return is_version(word) || std::find(k_api_words.begin(), k_api_words.end(), word) != k_api_words.end();

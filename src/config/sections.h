@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "config/config.h"
 #include "config/table_reader.h"
@@ -46,6 +49,14 @@ void read_clients(TableReader& top, Config& config);
 void read_apps(TableReader& top, Config& config);
 // [dify], and the backend that is there when nobody names one
 void read_dify(TableReader& top, Config& config);
+// [trace], and the environment variables of OpenTelemetry when it names no endpoint
+void read_trace(TableReader& top, Config& config);
+// `headers = { … }`, at most 32 of them. `problem_of` says of a name and a value why they cannot be used; empty: they can.
+std::vector<std::pair<std::string, Secret>> read_headers(
+    TableReader& owner, const std::function<std::string(std::string_view, std::string_view)>& problem_of);
+// What every header must be: sound, and none that outrigger sets itself.
+std::string field_problem(std::string_view name, std::string_view value);
+std::string lower(std::string_view text);
 // The key of a client or an app as Client holds it: a digest without its mark and in lower case. nullopt: an error has been noted.
 std::optional<std::string> usable_key(Context& context, const Text& key);
 // Of a client or an app: it stands in the log and in labels.

@@ -166,6 +166,12 @@ std::string app_text(const App& app) {
   return app.concurrency ? fmt::format("{}  {} at once", app.name, plural(*app.concurrency, "run")) : app.name;
 }
 
+std::string trace_text(const Trace& trace) {
+  const Url& to = *trace.endpoint;
+  return fmt::format("to {}://{}{}, {:.4g} % of what begins here", to.tls ? "https" : "http", to.authority(), to.path,
+                     100 * trace.sample);
+}
+
 template <class Items, class Describe>
 void list(std::string& out, std::string_view title, const Items& items, Describe&& describe) {
   std::size_t shown = 0;
@@ -196,6 +202,7 @@ std::string summary(const Config& config) {
          fmt::format("{} database {}{}, at most {} a lookup", host_port(config.redis->host, config.redis->port),
                      config.redis->database, config.redis->tls ? " with TLS" : "", format_duration(config.redis->timeout)));
   }
+  if (config.trace.endpoint) line(out, "trace", trace_text(config.trace));
   list(out, "model", config.models, model_text);
   list(out, "target", config.target_traits, traits_text);
   list(out, "route", config.routes, [&](const Route& route) { return route_text(route, config); });

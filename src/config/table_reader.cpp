@@ -55,6 +55,9 @@ constexpr std::array k_homes{
     Home{"max_output", "in [[target]]"},
     Home{"drop", "in [[target]]"},
     Home{"rename", "in [[target]]"},
+    Home{"endpoint", "in [trace]"},
+    Home{"sample", "in [trace]"},
+    Home{"exemplars", "in [trace]"},
 };
 
 std::string home_of(std::string_view key) {

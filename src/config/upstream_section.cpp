@@ -14,12 +14,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> k_dialects{"openai", "anthropic", "dify"};
 constexpr std::size_t k_max_name = 64;
-constexpr std::size_t k_max_headers = 32;
 
-// Framing and hop-by-hop fields are the HTTP side's business.
-constexpr std::array<std::string_view, 12> k_own_headers{
-    "host",    "content-length", "transfer-encoding", "connection",          "keep-alive",      "te", "trailer",
-    "upgrade", "expect",         "proxy-connection",  "proxy-authorization", "content-encoding"};
 constexpr std::array<std::string_view, 3> k_credential_headers{"authorization", "x-api-key", "api-key"};
 
 std::optional<Dialect> dialect_named(std::string_view text) {
@@ -31,30 +26,10 @@ std::optional<Dialect> dialect_named(std::string_view text) {
 
 constexpr std::array<std::string_view, 3> k_wires{"chat/completions", "responses", "messages"};
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 bool is_name(std::string_view name) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
   return name.size() <= k_max_name && is_letter(name.front()) &&
          std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || c == '-' || c == '_' || c == '.'; });
-}
-
-// RFC 9110 token.
-bool is_field_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
-bool is_field_value(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
 }
 
 void read_name(TableReader& table, Upstream& upstream, Names& names, bool only_one) {
@@ -185,34 +160,14 @@ bool is_credential_header(std::string_view lower_name) {
 }
 
 std::string header_problem(std::string_view name, std::string_view value, const Upstream& upstream) {
-  const std::string key = lower(name);
-  if (!is_field_name(name)) return "is not the name of a header; letters, digits and `-` can be used";
-  if (std::find(k_own_headers.begin(), k_own_headers.end(), key) != k_own_headers.end()) {
-    return "is set by outrigger itself; take it out";
-  }
-  if (is_credential_header(key) && !upstream.keys.empty()) return "would contradict `keys`; write only one of the two";
-  if (!is_field_value(value)) return "has a line break or a control character in its value; write one line";
-  return {};
+  if (is_credential_header(lower(name)) && !upstream.keys.empty())
+    return "would contradict `keys`; write only one of the two";
+  return field_problem(name, value);
 }
 
 void read_headers(TableReader& table, Upstream& upstream) {
-  const Node* node = table.table("headers");
-  if (node == nullptr) return;
-  TableReader headers(table.context(), *node, fmt::format("the headers of {}", table.where()));
-  if (node->members.size() > k_max_headers) {
-    table.context().error(node->place, fmt::format("there may be at most {} headers; take some out", k_max_headers));
-    return;
-  }
-  for (const Member& member : node->members) {
-    const auto value = headers.text(member.key);
-    if (!value) continue;
-    const std::string problem = header_problem(member.key, value->value, upstream);
-    if (problem.empty()) {
-      upstream.headers.emplace_back(member.key, value->secret());
-    } else {
-      table.context().error(member.place, fmt::format("`{}` in {} {}", member.key, headers.where(), problem));
-    }
-  }
+  upstream.headers = config::read_headers(
+      table, [&](std::string_view name, std::string_view value) { return header_problem(name, value, upstream); });
 }
 
 void read_tls(TableReader& table, Upstream& upstream) {

@@ -20,7 +20,8 @@ const Environment k_reference_environment{{"OUTRIGGER_ADMIN_TOKEN", "t"},
                                           {"RELAY_KEY", "k"},
                                           {"DIFY_FAQ_APP_KEY", "app-faq"},
                                           {"SUPPORT_KEY", "s"},
-                                          {"REDIS_PASSWORD", "p"}};
+                                          {"REDIS_PASSWORD", "p"},
+                                          {"OTLP_AUTHORIZATION", "Bearer t"}};
 
 // What a table needs so that anything else in it can be tried.
 constexpr std::string_view k_needed[] = {"name = ", "path = ", "key = ", "url = "};
@@ -97,6 +98,12 @@ void check_same(const TargetTraits& written) {
   CHECK(written.stream == TargetTraits().stream);
 }
 
+void check_same(const Trace& written) {
+  CHECK(written.sample == Trace().sample);
+  CHECK(written.service == Trace().service);
+  CHECK(written.exemplars == Trace().exemplars);
+}
+
 TEST_CASE("every default that the reference shows is the code's") {
   const auto lines = reference_lines();
   const std::string text = rebuilt(lines, [&](std::size_t i) { return !lines[i].example; });
@@ -117,6 +124,7 @@ TEST_CASE("every default that the reference shows is the code's") {
   CHECK(config.limits.body_timeout == code.limits.body_timeout);
   CHECK(config.log.access == code.log.access);
   check_same(config.cache, code.cache);
+  check_same(config.trace);
   REQUIRE(config.redis);
   CHECK(config.redis->prefix == Redis().prefix);
   CHECK(config.redis->timeout == Redis().timeout);
@@ -126,10 +134,10 @@ TEST_CASE("every default that the reference shows is the code's") {
   check_same(config.target_traits.at(0));
   check_same(config.dify);
 
-  // All of them are really there: 2 top, 2 listen, 5 limits, 12 cache, 2 redis, 2 upstream, 4 model, 4 target, 5 dify, 1 log.
+  // All of them are really there: 2 top, 2 listen, 5 limits, 12 cache, 2 redis, 2 upstream, 4 model, 4 target, 5 dify, 1 log, 3 trace.
   const auto defaults = std::count_if(lines.begin(), lines.end(),
                                       [](const Line& line) { return line.commented && !line.example && !line.header; });
-  CHECK(defaults == 2 + 2 + 5 + 12 + 2 + 2 + 4 + 4 + 5 + 1);
+  CHECK(defaults == 2 + 2 + 5 + 12 + 2 + 2 + 4 + 4 + 5 + 1 + 3);
 }
 
 TEST_CASE("every example of the reference can be written") {
