@@ -1,5 +1,7 @@
 #include "admin/status.h"
 
+#include "admin/clients.h"
+
 #include <algorithm>
 
 #include "admin/verdict.h"
@@ -229,6 +231,8 @@ std::string status_json(const StatusSources& from, JsonForm form) {
     json.put(object, "model", row.model);
     describe_totals(json, object, row.totals);
   }
+
+  describe_spending(json, json.object(root, "spending"), from.door.metrics().spending());
 
   const Json::Value upstreams = json.array(root, "upstreams");
   for (const proxy::Target& target : from.door.snapshot()->targets()) {

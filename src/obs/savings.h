@@ -5,14 +5,12 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "obs/metrics.h"
-#include "obs/prices.h"
+#include "obs/model_book.h"
 
 namespace outrigger::obs {
 
@@ -21,14 +19,8 @@ std::string_view name(SavedBy by);
 
 class Savings {
  public:
-  struct Totals {
-    std::uint64_t requests = 0, prompt_tokens = 0, completion_tokens = 0;
-    double usd = 0;
-  };
-  struct Row {
-    std::string model;
-    Totals totals;  // however it was saved
-  };
+  using Totals = obs::Totals;
+  using Row = ModelTotals;  // however it was saved
 
   explicit Savings(Registry& registry);
   Savings(const Savings&) = delete;
@@ -46,19 +38,16 @@ class Savings {
   [[nodiscard]] Totals total() const;
   [[nodiscard]] const Totals& total(SavedBy by) const { return totals_[static_cast<std::size_t>(by)]; }
   // By model, those that saved most money (then most tokens) first; at most `limit`.
-  [[nodiscard]] std::vector<Row> by_model(std::size_t limit) const;
+  [[nodiscard]] std::vector<Row> by_model(std::size_t limit) const { return book_.by_model(limit); }
 
  private:
-  struct Model {
-    std::optional<TokenPrice> built_in;
-    Totals totals;
+  struct Series {
     std::array<Counter*, 3> tokens{}, usd{};  // by SavedBy; null until first needed
   };
-  Model& model_named(std::string_view model);
 
   Registry& registry_;
   std::array<Totals, 3> totals_{};
-  std::map<std::string, Model, std::less<>> models_;  // at most k_max_models, then "other"
+  ModelBook<Series> book_;
 };
 
 }  // namespace outrigger::obs

@@ -81,17 +81,19 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   order.limits = settings.timeout;
   const auto asked = own_timeout(head.headers);
   if (asked) order.limits.total = std::min(order.limits.total, *asked);
+  order.asked = request.model;
+  order.prompt_tokens = request.prompt_tokens;
+  const bool is_wordless = is_embedding(request.endpoint) || request.endpoint == chat::Endpoint::rerank;
+  if (!is_wordless) order.output_tokens = request.needs.max_output.value_or(k_usual_output);
   order.is_paced = order.endpoint != chat::Endpoint::other || !request.model.empty();
   if (!order.is_paced) return order;
 
   const std::string credential = credential_of(head.headers);
   if (!credential.empty()) order.account = chat::sha256_hex(credential);
   order.needs = request.needs;
-  order.asked = request.model;
   order.retry = settings.retry;
   order.hedge = settings.hedge;
   order.queue_wait = settings.queue.wait;
-  const bool is_wordless = is_embedding(request.endpoint) || request.endpoint == chat::Endpoint::rerank;
   order.patience =
       resilience::client_patience({.kind = is_wordless ? resilience::CallKind::embeddings : resilience::CallKind::chat,
                                    .asked = asked,
@@ -99,8 +101,7 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   order.flow = request.user.empty() ? spread_of(credential) : user;
   order.queue_class = queue_class_of(request);
   order.priority = priority_of(head.headers);
-  order.cost = request.prompt_tokens;
-  if (!is_wordless) order.cost += request.needs.max_output.value_or(k_usual_output);
+  order.cost = order.prompt_tokens + order.output_tokens;
   return order;
 }
 

@@ -25,6 +25,9 @@ bool may_stand_in(const Failure& failure, const Link& first) {
   return false;
 }
 
+// Of prose in JSON, roughly.
+constexpr std::uint64_t k_bytes_of_token = 4;
+
 bool is_json(const http::ResponseHead& head) {
   const auto type = head.headers.get("content-type");
   return type && type->find("json") != std::string_view::npos;
@@ -32,13 +35,15 @@ bool is_json(const http::ResponseHead& head) {
 
 }  // namespace
 
-Fill::Fill(Fills& owner, FillOrder order) : owner_(owner), order_(std::move(order)) {}
+Fill::Fill(Fills& owner, FillOrder order)
+    : owner_(owner), order_(std::move(order)), bill_(order_.call, owner.calling_.metrics) {}
 
 Fill::~Fill() = default;
 
 void Fill::let_go() {
   patience_.cancel();
   lookup_.reset();
+  settle_bill();
   pursuit_.reset();
   owner_.calling_.held -= recording_.held();
 }
@@ -121,11 +126,13 @@ void Fill::call_upstream() {
   std::optional<Bytes> body = order_.call.body;
   if (order_.batch) body = Bytes::copy(order_.batch->request_body(order_.batch->unknown()));
   pursuit_ = std::make_unique<Pursuit>(owner_.calling_, order_.call, std::move(body), *this);
+  bill_.open();
   pursuit_->start();
 }
 
 void Fill::on_answer(Committed answer) {
   head_ = std::move(answer.head);
+  is_answered_ = true;
   sse_ = answer.sse;
   reader_ = std::move(answer.reader);
   recording_ = std::move(answer.recording);
@@ -192,9 +199,11 @@ bool Fill::limit_recording(bool is_complete) {
 
 // The parts of a batch cannot be put together: ask for all of it, as the client did, and pass the answer on as it comes.
 void Fill::ask_for_everything() {
+  settle_bill();
   order_.batch.reset();
   owner_.calling_.held -= recording_.held();
   recording_ = {};
+  is_answered_ = false;
   stop_keeping_whole();
   attempts_ = attempts();
   tried_ = tried();
@@ -215,6 +224,7 @@ void Fill::end_answer(std::optional<std::expected<providers::Answer, chat::NoSto
   } else if (verdict && !judge_answer(std::move(*verdict))) {
     return;
   }
+  settle_bill();
   pursuit_->end();
   enter(State::complete);
 }
@@ -242,6 +252,7 @@ void Fill::accept_batch() {
   }
   owner_.calling_.metrics.count_tokens(served_by(), paid, 0);
   pursuit_->settle(paid);
+  bill_.charge(pursuit_->served_by(), {paid, 0});
   if (!whole) assembled_ = Bytes::copy(order_.batch->render(UsagePolicy::original, order_.storing->meta.model));
 }
 
@@ -278,6 +289,44 @@ void Fill::store_answer(const providers::Answer& answer) {
   owner_.store_.put(entry_);
 }
 
+// What the call under way, or the one that has just ended, took: as its provider counted, else by estimate. Of an answer that is not
+// whole the provider has told less than what came.
+providers::Usage Fill::used_so_far() const {
+  providers::Usage used{order_.call.prompt_tokens, 0};
+  if (order_.batch) {
+    used.prompt_tokens = 0;
+    for (const std::size_t i : order_.batch->unknown()) used.prompt_tokens += order_.batch->elements()[i].tokens;
+  }
+  if (!is_answered_) return used;
+  if (answer_) {
+    used.completion_tokens = answer_->estimated_completion_tokens;
+  } else if (order_.call.output_tokens > 0 && sse_ && reader_) {
+    used.completion_tokens = static_cast<std::uint64_t>(
+        std::ranges::count(reader_->events(), providers::EventKind::token, &providers::Event::kind));
+  } else if (order_.call.output_tokens > 0) {
+    used.completion_tokens = recording_.end() / k_bytes_of_token;
+  }
+  const auto told = usage();
+  if (told && told->prompt_tokens > 0) used.prompt_tokens = told->prompt_tokens;
+  if (told && (answer_ || told->completion_tokens > used.completion_tokens))
+    used.completion_tokens = told->completion_tokens;
+  return used;
+}
+
+// The call is over, or is given up. What passes through is not read, so nobody knows what it costs.
+void Fill::settle_bill() {
+  const bool has_answered = is_answered_ && head_.status == 200;
+  const bool is_asked = !is_answered_ && pursuit_ != nullptr && pursuit_->is_running();
+  if (order_.call.endpoint == chat::Endpoint::other || !(has_answered || is_asked)) return bill_.drop();
+  bill_.charge(pursuit_->served_by(), used_so_far());
+}
+
+double Fill::spent_usd() const {
+  const bool is_under_way =
+      bill_.is_open() && is_answered_ && head_.status == 200 && order_.call.endpoint != chat::Endpoint::other;
+  return bill_.usd() + (is_under_way ? bill_.cost(pursuit_->served_by(), used_so_far()) : 0);
+}
+
 std::optional<providers::Usage> Fill::usage() const { return reader_ ? reader_->usage() : std::nullopt; }
 
 // A connection that breaks after the answer's own end has taken nothing from it.
@@ -291,6 +340,7 @@ void Fill::on_answer_cut(Error error) {
 }
 
 void Fill::on_no_answer(Failure failure) {
+  bill_.drop();
   if (serve_instead(failure)) return;
   if (failure.code == ErrorCode::upstream_status) return end_with_words(std::move(*failure.answer));
   retry_after_ = failure.signal.retry_after;
@@ -310,6 +360,7 @@ void Fill::end_with_words(KeptAnswer answer) {
 void Fill::fail(Error error) {
   const bool told = error.code == ErrorCode::upstream_error_in_answer;
   refuse_storing(told ? chat::NoStoreReason::error_in_answer : chat::NoStoreReason::cut);
+  settle_bill();
   if (pursuit_) pursuit_->end();
   error_ = std::move(error);
   enter(State::failed);

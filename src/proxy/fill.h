@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "cache/store.h"
+#include "proxy/bill.h"
 #include "proxy/embedding_batch.h"
 #include "proxy/pursuit.h"
 #include "proxy/recording.h"
@@ -137,6 +138,8 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] std::vector<std::string_view> losses() const {
     return pursuit_ ? pursuit_->losses() : std::vector<std::string_view>();
   }
+  // What it has cost so far.
+  [[nodiscard]] double spent_usd() const;
   [[nodiscard]] Duration waited() const { return waited_ + (pursuit_ ? pursuit_->waited() : Duration{}); }
   [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
   // A purge came: what is under way was asked before it and must not be stored after it.
@@ -172,6 +175,8 @@ class Fill final : public PursuitHandler {
   void store_answer(const providers::Answer& answer);
   void enter(State next);
   void stop_keeping_whole();
+  [[nodiscard]] providers::Usage used_so_far() const;
+  void settle_bill();
   void refuse_storing(chat::NoStoreReason reason);
   void control_flow();
   void drop_slowest();
@@ -185,6 +190,7 @@ class Fill final : public PursuitHandler {
 
   std::unique_ptr<io::Pending> lookup_;
   std::unique_ptr<Pursuit> pursuit_;
+  Bill bill_;
   // Of pursuits before this one.
   int attempts_ = 0;
   std::vector<Tried> tried_;
@@ -193,6 +199,7 @@ class Fill final : public PursuitHandler {
   bool source_paused_ = false;
 
   http::ResponseHead head_;
+  bool is_answered_ = false;  // head_ is that of an answer
   bool sse_ = false;
   std::size_t events_seen_ = 0;
   bool kept_whole_ = false;

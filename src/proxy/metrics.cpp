@@ -59,6 +59,7 @@ std::string_view name(Outcome outcome) { return k_outcome_names[static_cast<std:
 Metrics::Metrics(obs::Registry& registry)
     : registry_(declare(registry)),
       savings_(registry),
+      spending_(registry),
       overhead_(registry.histogram("outrigger_overhead_seconds", {{"door", "llm"}})) {}
 
 Metrics::PerModel& Metrics::of_model(std::string_view model) {

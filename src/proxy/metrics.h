@@ -13,6 +13,7 @@
 #include "core/time.h"
 #include "obs/metrics.h"
 #include "obs/savings.h"
+#include "obs/spending.h"
 
 namespace outrigger::proxy {
 
@@ -64,6 +65,7 @@ class Metrics {
   void count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion);
   obs::Histogram& overhead() { return overhead_; }
   obs::Savings& savings() { return savings_; }
+  obs::Spending& spending() { return spending_; }
   // For families of other doors.
   [[nodiscard]] obs::Registry& registry() { return registry_; }
 
@@ -81,6 +83,7 @@ class Metrics {
 
   obs::Registry& registry_;
   obs::Savings savings_;
+  obs::Spending spending_;
   std::map<std::string, PerModel, std::less<>> models_;
   Targets targets_;
   std::array<obs::Counter*, chat::k_bypass_reasons> bypass_{};

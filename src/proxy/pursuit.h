@@ -40,7 +40,9 @@ struct PursuitOrder {
   bool is_paced = true;                             // false: no Lane, no waiting; nobody knows which target it is for
   std::uint64_t hold_max = 0;                       // blocking answers are watched to their end up to here
   chat::Needs needs;
-  std::string asked;    // the model, as the client named it
+  std::string asked;  // the model, as the client named it
+  // Estimated: the prompt, and the most that may be answered; 0: it is not answered in words.
+  std::uint64_t prompt_tokens = 0, output_tokens = 0;
   std::string account;  // whose credential is passed on: a digest
 
   // How long, how often. `limits.total` holds from the start to the end of the answer, whoever gives it.

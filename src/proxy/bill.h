@@ -1,0 +1,49 @@
+// Bill: what the calls upstream that one Fill makes cost, as far as that is known. Booked when a call is over, however it ended: an answer
+// that was cut, or that its client has left, is paid for up to there. What a provider took for tries that came to nothing, and for those
+// that another one outran, nobody tells: it is not in it.
+//
+// Owned by a Fill.
+#pragma once
+
+#include <optional>
+
+#include "obs/prices.h"
+#include "providers/answer.h"
+#include "proxy/chain.h"
+#include "proxy/metrics.h"
+#include "proxy/pursuit.h"
+
+namespace outrigger::proxy {
+
+// What tokens cost there, as the operator says or else as the built-in table does; nothing: nobody knows. `asked`: the model, as the
+// client named it, whose price holds for every target but those that answer with another model, and for these when theirs is not known.
+[[nodiscard]] std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, const Link& link);
+
+class Bill {
+ public:
+  // Both must outlive it.
+  Bill(const PursuitOrder& order, Metrics& metrics) : order_(order), metrics_(metrics) {}
+  Bill(const Bill&) = delete;
+  Bill& operator=(const Bill&) = delete;
+
+  // A call begins, or begins once more.
+  void open() { is_open_ = true; }
+  // The call is over, and `by` has taken so much. The first one after open() counts.
+  void charge(const Link& by, const providers::Usage& used);
+  // The call is over, and cost nothing.
+  void drop() { is_open_ = false; }
+
+  [[nodiscard]] bool is_open() const { return is_open_; }
+  // What would be charged for it.
+  [[nodiscard]] double cost(const Link& by, const providers::Usage& used) const;
+  // What has been charged so far.
+  [[nodiscard]] double usd() const { return usd_; }
+
+ private:
+  const PursuitOrder& order_;
+  Metrics& metrics_;
+  bool is_open_ = false;
+  double usd_ = 0;
+};
+
+}  // namespace outrigger::proxy
