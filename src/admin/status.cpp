@@ -1,9 +1,8 @@
 #include "admin/status.h"
 
-#include "admin/clients.h"
-
 #include <algorithm>
 
+#include "admin/clients.h"
 #include "admin/verdict.h"
 
 namespace outrigger::admin {

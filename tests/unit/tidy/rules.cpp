@@ -44,7 +44,9 @@ struct Library {
 const std::vector<Library>& libraries() {
   static const std::vector<Library> table{
       {R"(uv\.h|uv/)", {"net"}, "libuv"},
-      {R"(openssl/(ssl|tls|bio|err|x509|x509v3|pem)\.h)", {"net"}, "OpenSSL's TLS"},
+      {R"(openssl/(ssl|tls)\.h)", {"net"}, "OpenSSL's TLS"},
+      // A file's are looked at before a door depends on them.
+      {R"(openssl/(bio|err|x509|x509v3|pem)\.h)", {"config", "net"}, "OpenSSL's certificates"},
       // Hashes, random bytes and comparison in constant time.
       {R"(openssl/)", {"chat", "config", "net", "http", "admin", "sim"}, "OpenSSL's libcrypto"},
       {R"(llhttp\.h)", {"http"}, "llhttp"},
