@@ -9,26 +9,22 @@ Section dify_section() {
   section.name = "dify";
   section.text =
       "The dify door, when [`[listen] dify`](#listen-dify) opens it. Its backends are the [[upstream]]s with `dialect = "
-      "\"dify\"`; without any "
-      "it leads to `http://api:5001`, where Dify's Compose file has it.";
+      "\"dify\"`; without any it leads to `http://api:5001`, where Dify's Compose file has it.";
   section.example = "[dify]\ntrusted = [\"172.16.0.0/12\"]\nstop_on_leave = true\n";
   add(section,
       {text("target", none("the first backend"), "one, or from 1 to 32 in a list",
             "A backend. Or several addresses of one Dify, `[\"api-1\", \"api-2\"]`, of which the least busy is asked. Or "
-            "several installations by "
-            "weight, each user always at the same one: for moving from one Dify to another a few users at a time. Then the "
-            "first of them "
-            "has what belongs to no user: the console, files."),
+            "several installations by weight, each user always at the same one: for moving from one Dify to another a few "
+            "users at a time. Then the first of them has what belongs to no user: the console, files."),
        text("target.to", none("needed in a table"), {}, "The backend, in a list of tables."),
        number("target.weight", is(WeightedTarget().weight), {0, 1e6}, "Its share of the users. `0`: nobody is sent there."),
        texts("fallback", none("nobody"), "at most 32",
              "Backends that are asked when the target does not work. Never because it is only busy: its users' "
              "conversations are there.")});
-  add_concurrency(
-      section, is(std::uint64_t{dify.concurrency.fixed.value_or(0)}),
-      "Runs (chat, completion, workflow) at one backend at once. Dify's api serves 10 connections "
-      "(`SERVER_WORKER_CONNECTIONS`) and lets everything beyond hang or fail; two of them stay free for the console, health "
-      "checks, uploads and stopping.");
+  add_concurrency(section, is(std::uint64_t{dify.concurrency.fixed.value_or(0)}),
+                  "Runs (chat, completion, workflow) at one backend at once. Dify's api serves 10 connections "
+                  "(`SERVER_WORKER_CONNECTIONS`) and lets everything beyond hang or fail; two of them stay free for the "
+                  "console, health checks, uploads and stopping.");
   add_queue(section, dify.queue,
             "What waits for a place, fair between apps, streaming runs first. 30 s is half of what Dify's own SDK waits for "
             "an answer.");
@@ -36,20 +32,17 @@ Section dify_section() {
       {integer("per_user", none("no such limit"), {1, 100'000}, "Runs of one user of an app at once, at one backend."),
        texts("trusted", none("only this machine"), "at most 256 addresses or blocks",
              "Peers that may say in `X-Forwarded-*` for whom they ask, such as the network that Dify's nginx is on. Whoever "
-             "else says so "
-             "may be lying."),
+             "else says so may be lying."),
        duration("first_event", none("no limit"), {10ms, 1h},
                 "A streaming run that has said nothing after this has failed. Off: an agent may think for minutes before "
                 "its first word."),
        duration("info_ttl", is(dify.info_ttl), {0s, 1h},
                 "What describes an app (parameters, info, meta, site) is kept so long: chat windows ask for it whenever "
-                "they open. `\"0s\"`: not "
-                "at all.")});
+                "they open. `\"0s\"`: not at all.")});
   add_breaker(section, "When a backend is left alone, and for how long.");
-  add(section,
-      {boolean("stop_on_leave", is(dify.stop_on_leave),
-               "Tell Dify to stop a streaming run whose client has left. Off: Dify goes on and keeps the answer in the "
-               "conversation.")});
+  add(section, {boolean("stop_on_leave", is(dify.stop_on_leave),
+                        "Tell Dify to stop a streaming run whose client has left. Off: Dify goes on and keeps the answer in "
+                        "the conversation.")});
   return section;
 }
 
@@ -60,8 +53,7 @@ Section app_section() {
   section.is_list = true;
   section.text =
       "A Dify app: its name in metrics and the log. Apps that are not here come through the dify door as well, and are "
-      "called what Dify calls "
-      "them. At most 1024.";
+      "called what Dify calls them. At most 1024.";
   section.example =
       "[[app]]\nname = \"faq-bot\"\nkey = \"env:DIFY_FAQ_APP_KEY\"\nconcurrency = 4\ncache = { stateless = true, per_user = "
       "false }\n";
@@ -75,8 +67,7 @@ Section app_section() {
              "Answers of its runs from the cache. What an app does besides answering, only you know."),
        boolean("cache.stateless", is(cache.stateless),
                "An answer depends on the question alone, and asking does nothing else. Needed for chats (their first turn "
-               "is answered, later "
-               "ones always go to Dify) and for workflows; completion apps are answered without it."),
+               "is answered, later ones always go to Dify) and for workflows; completion apps are answered without it."),
        duration("cache.ttl", is(cache.ttl), {1s, 24h * 365},
                 "Short, for a change of the app may not pass through this door. What does pass empties it at once."),
        boolean("cache.per_user", is(cache.per_user),
@@ -98,8 +89,7 @@ Section client_section() {
   section.is_list = true;
   section.text =
       "Who may come in at the llm door. Without any the door is open to whoever reaches it, which is right as long as no "
-      "`keys` are put "
-      "in. Paste the key into Dify as the provider's API key.";
+      "`keys` are put in. Paste the key into Dify as the provider's API key.";
   section.example = "[[client]]\nname = \"support-desk\"\nkey = \"env:SUPPORT_KEY\"\nmodels = [\"gpt-4o*\"]\n";
   add(section,
       {text("name", none("needed"), "at most 64 bytes", "In the log and in metrics."),

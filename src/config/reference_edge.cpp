@@ -11,13 +11,16 @@ Section top_section() {
   section.example = "drain = \"30s\"\nadmin_token = \"env:OUTRIGGER_ADMIN_TOKEN\"\n";
   add(section,
       {duration("drain", is(config.drain), {0s, 1h},
-                "How long running answers may take to finish after `SIGTERM`. What is not over then ends with an error "
-                "that says so, inside the stream if need be. 30 s is what Kubernetes grants before it kills."),
-       text(
-           "admin_token", none("only this machine may use the admin door's API"), {},
-           "Opens the admin door's status, explain, purge, reload and drain to other machines: "
-           "`Authorization: Bearer TOKEN` or `x-outrigger-admin-token: TOKEN`. Once it is set, it is asked of this machine, "
-           "too, unless the door listens on loopback. Health and metrics never need it.")});
+                "How long running answers may take to finish after `SIGTERM`. What is not over then ends with an error that "
+                "says so, inside the stream if need be. 30 s is what Kubernetes grants before it kills."),
+       duration("drain_delay", is(config.drain_delay), {0s, 10min},
+                "How long new requests are still taken after `SIGTERM`, while `/readyz` says 503 already, before the drain "
+                "begins. In Kubernetes `\"5s\"`: so long it may take until the last of those who send requests here knows "
+                "better. Off, because elsewhere it would only make a restart longer."),
+       text("admin_token", none("only this machine may use the admin door's API"), {},
+            "Opens the admin door's status, explain, purge, reload and drain to other machines: `Authorization: Bearer "
+            "TOKEN` or `x-outrigger-admin-token: TOKEN`. Once it is set, it is asked of this machine, too, unless the door "
+            "listens on loopback. Health and metrics never need it.")});
   return section;
 }
 
@@ -27,8 +30,8 @@ Section listen_section() {
   section.name = "listen";
   section.text =
       "The doors: addresses with a port (`\"0.0.0.0:8080\"`, `\"[::1]:8080\"`), or a socket file "
-      "(`\"unix:/run/outrigger/llm.sock\"`). A "
-      "change takes a restart.";
+      "(`\"unix:/run/outrigger/llm.sock\"`), where only who may write to the file comes in. A change of an address takes a "
+      "restart; a new certificate does not.";
   section.example = "[listen]\nllm = \"0.0.0.0:8080\"\ndify = \"0.0.0.0:8081\"\nadmin = \"127.0.0.1:9090\"\n";
   add(section,
       {text("llm", is(listen.llm), {},
@@ -36,8 +39,7 @@ Section listen_section() {
             "another container. `--listen` on the command line overrides it."),
        text("dify", none("off"), {},
             "The door in front of Dify's own API, for what Dify's nginx sends to `api:5001`; [`[dify]`](#dify) says more. "
-            "Off, "
-            "because most come for the llm door first."),
+            "Off, because most come for the llm door first."),
        text("admin", is(listen.admin), {},
             "Health, metrics, status, purge. On loopback only, because it can empty the cache and shows what is asked for. "
             "Prometheus in another container needs it on more: then all but health and metrics asks for `admin_token`."),
@@ -45,9 +47,17 @@ Section listen_section() {
             "The same as [`admin_token`](#admin_token) at the top of the file, for those who look for it here. Only one of "
             "the two."),
        table("tls", none("plain HTTP"),
-             "HTTPS on the llm and the dify door. Off: between containers of one host there is nobody to listen in."),
-       text("tls.cert", none("needed, when there is a `tls`"), "PEM", "The certificate and its chain, as `\"file:/path\"`."),
-       text("tls.key", none("needed, when there is a `tls`"), "PEM", "Its private key, as `\"file:/path\"`.")});
+             "HTTPS on the llm and the dify door. Off: between containers of one host there is nobody to listen in. Files "
+             "are read again when they change, and new connections are shown the new certificate."),
+       text("tls.cert", none("needed in a `tls`"), "PEM",
+            "The certificate and its chain, as `\"file:/path\"`; the door's own first."),
+       text("tls.key", none("needed in a `tls`"), "PEM, without a password", "Its private key, as `\"file:/path\"`."),
+       text("tls.client_ca", none("nobody is asked for a certificate"), "PEM",
+            "Whoever comes in must show a certificate that leads to one of these."),
+       table("admin_tls", none("plain HTTP"),
+             "HTTPS on the admin door. It has no `client_ca`: probes and Prometheus have no certificates."),
+       text("admin_tls.cert", none("needed in an `admin_tls`"), "PEM", "As `tls.cert`; it may be the same."),
+       text("admin_tls.key", none("needed in an `admin_tls`"), "PEM, without a password", "As `tls.key`.")});
   return section;
 }
 
@@ -59,22 +69,18 @@ Section limits_section() {
   add(section,
       {integer("connections", is(limits.connections), {1, 1'000'000},
                "Open connections from clients at each door; one more is closed at once. Some 50 KB each at most while they "
-               "stream; Dify opens far fewer. Each may "
-               "need two open files; the start warns when the system allows fewer."),
+               "stream; Dify opens far fewer. Each may need two open files; the start warns when the system allows fewer."),
        size("header", is_size(limits.header), {1ull << 10, 1ull << 20},
             "Of a request's head. Larger ones are answered with 431."),
        size("body", is_size(limits.body), {1ull << 10, 1ull << 30},
             "Of a request's body at the llm door. Larger ones are answered with 413. It is enough for a few pictures in "
-            "base64. At the "
-            "dify door uploads pass as large as Dify allows, since none is kept."),
-       duration(
-           "header_timeout", is(limits.header_timeout), {100ms, 1h},
-           "Within it a request's head must have come; else 408. It keeps those away who send a byte now and then to hold a "
-           "place."),
+            "base64. At the dify door uploads pass as large as Dify allows, since none is kept."),
+       duration("header_timeout", is(limits.header_timeout), {100ms, 1h},
+                "Within it a request's head must have come; else 408. It keeps those away who send a byte now and then to "
+                "hold a place."),
        duration("body_timeout", is(limits.body_timeout), {100ms, 1h},
                 "Within it the next piece of a body must come; else 408. A client that takes nothing of its answer for so "
-                "long is cut off. "
-                "Uploads over a bad line may take a while.")});
+                "long is cut off. Uploads over a bad line may take a while.")});
   return section;
 }
 
@@ -83,12 +89,11 @@ Section log_section() {
   section.name = "log";
   section.text =
       "What happens to the process itself stands on standard error. This is about the access log: one JSON line a request, "
-      "without "
-      "prompts, answers or credentials.";
-  add(section, {text("access", is(Log().access), {},
-                     "`\"stdout\"`, `\"off\"`, or the absolute path of a file. Containers collect standard output. A file "
-                     "that cannot be "
-                     "opened ends the start: somebody counts on it.")});
+      "without prompts, answers or credentials.";
+  add(section,
+      {text("access", is(Log().access), {},
+            "`\"stdout\"`, `\"off\"`, or the absolute path of a file, which is opened again at `SIGUSR1`. Containers "
+            "collect standard output. A file that cannot be opened ends the start: somebody counts on it.")});
   return section;
 }
 

@@ -89,8 +89,7 @@ void add_concurrency(Section& section, Standard standard, std::string_view words
   add(section, {integer("concurrency", std::move(standard), {1, 100'000}, words),
                 integer("concurrency.min", is(std::uint64_t{adaptive.min}), {1, 100'000},
                         "`concurrency = { min = …, max = … }` has the number found between these two, by how the target "
-                        "fares: up while it "
-                        "answers as fast as ever, down when it slows or refuses."),
+                        "fares: up while it answers as fast as ever, down when it slows or refuses."),
                 integer("concurrency.max", is(std::uint64_t{adaptive.max}), {1, 100'000}, "The upper bound of the same.")});
 }
 
@@ -105,10 +104,9 @@ void add_breaker(Section& section, std::string_view words) {
   const Breaker standard;
   add(section,
       {table("breaker", none("the values below"), words),
-       integer(
-           "breaker.failures", is(std::uint64_t{standard.failures}), {1, 1000},
-           "Failures in a row after which it is left alone. Three in a row are no accident; where so many calls are made "
-           "that they may be one, up to two more are asked for."),
+       integer("breaker.failures", is(std::uint64_t{standard.failures}), {1, 1000},
+               "Failures in a row after which it is left alone. Three in a row are no accident; where so many calls are "
+               "made that they may be one, up to two more are asked for."),
        duration("breaker.open", is(standard.open), {10ms, 1h},
                 "For how long, the first time. A second is enough for a hiccup, and it doubles with each try that fails."),
        duration("breaker.max_open", is(standard.max_open), {10ms, 24h},
@@ -116,13 +114,12 @@ void add_breaker(Section& section, std::string_view words) {
 }
 
 void add_queue(Section& section, const Queue& standard, std::string_view words) {
-  add(section,
-      {table("queue", none("the values below"), words),
-       integer("queue.depth", is(std::uint64_t{standard.depth}), {0, 100'000},
-               "As many may wait; the next one is refused at once with `queue_full`. `0`: nobody waits."),
-       duration("queue.wait", is(standard.wait), {0s, 1h},
-                "For so long. Who would have to wait longer is refused at once with `queue_wait`, and told when to come "
-                "again.")});
+  add(section, {table("queue", none("the values below"), words),
+                integer("queue.depth", is(std::uint64_t{standard.depth}), {0, 100'000},
+                        "As many may wait; the next one is refused at once with `queue_full`. `0`: nobody waits."),
+                duration("queue.wait", is(standard.wait), {0s, 1h},
+                         "For so long. Who would have to wait longer is refused at once with `queue_wait`, and told when to "
+                         "come again.")});
 }
 
 void add_cache_policy(Section& section, std::string_view wider, std::string_view words) {
