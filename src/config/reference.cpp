@@ -135,7 +135,7 @@ std::vector<Section> reference() {
   return {parts::top_section(),   parts::listen_section(),   parts::limits_section(), parts::cache_section(),
           parts::redis_section(), parts::upstream_section(), parts::model_section(),  parts::target_section(),
           parts::route_section(), parts::dify_section(),     parts::app_section(),    parts::client_section(),
-          parts::log_section()};
+          parts::trace_section(), parts::log_section()};
 }
 
 std::string reference_markdown() {

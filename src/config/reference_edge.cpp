@@ -84,6 +84,34 @@ Section limits_section() {
   return section;
 }
 
+Section trace_section() {
+  const Trace trace;
+  Section section;
+  section.name = "trace";
+  section.text =
+      "OpenTelemetry traces, sent to a collector over OTLP/HTTP. A `traceparent` that a client sends is passed on with or "
+      "without "
+      "them. Prompts, answers and credentials stand in no span.";
+  section.example =
+      "[trace]\nendpoint = \"http://otel-collector:4318\"\nheaders = { authorization = \"env:OTLP_AUTHORIZATION\" }\nsample "
+      "= 0.1\n";
+  add(section,
+      {text("endpoint", none("OpenTelemetry's own variables count, and without those nothing is sent"), "an http(s) URL",
+            "The collector; `/v1/traces` is appended unless it is there. The variables are `OTEL_EXPORTER_OTLP_ENDPOINT`, "
+            "`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` with its "
+            "`_ARG`, `OTEL_TRACES_EXPORTER` and `OTEL_SDK_DISABLED`, and those of the kind `OTEL_EXPORTER_OTLP_TRACES_…`."),
+       free_table("headers", "at most 32", "Added to every export: what the collector asks of those who come in."),
+       number("sample", is(trace.sample), {0, 1},
+              "The share of the traces that begin here and are told. Whoever brings a `traceparent` has decided already. "
+              "All of "
+              "them, because a bot asks a few times a second at most."),
+       text("service", is(trace.service), "cut at 128 bytes", "What this program is called in traces: `service.name`."),
+       boolean("exemplars", is(trace.exemplars),
+               "Histograms in `/metrics` name a trace beside their buckets, for those who ask in OpenMetrics. Off, because "
+               "Prometheus keeps them only with `--enable-feature=exemplar-storage`.")});
+  return section;
+}
+
 Section log_section() {
   Section section;
   section.name = "log";

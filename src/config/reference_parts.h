@@ -67,6 +67,7 @@ Section route_section();
 Section dify_section();
 Section app_section();
 Section client_section();
+Section trace_section();
 Section log_section();
 
 }  // namespace outrigger::config::parts

@@ -236,7 +236,9 @@ TEST_CASE("the reference says of each key what it is for, and either a default o
     }
     if (section.example.empty()) continue;
     Environment environment = k_environment;
-    for (const char* name : {"ANTHROPIC_KEY", "OUTRIGGER_ADMIN_TOKEN", "DIFY_FAQ_APP_KEY"}) environment[name] = "k-1";
+    for (const char* name : {"ANTHROPIC_KEY", "OUTRIGGER_ADMIN_TOKEN", "DIFY_FAQ_APP_KEY", "OTLP_AUTHORIZATION"}) {
+      environment[name] = "k-1";
+    }
     std::string text = section.example;
     for (const char* name : {"openai", "relay"}) {
       if (section.name != "upstream") text += fmt::format("[[upstream]]\nname = \"{}\"\nurl = \"http://h\"\n", name);
@@ -272,8 +274,8 @@ Node value_of(std::string_view line) {
 }
 
 const Entry& entry_named(const Section& section, std::string_view key) {
-  const auto found = std::find_if(section.entries.begin(), section.entries.end(),
-                                  [&](const Entry& entry) { return entry.key == key; });
+  const auto found =
+      std::find_if(section.entries.begin(), section.entries.end(), [&](const Entry& entry) { return entry.key == key; });
   INFO("[" << section.name << "] " << key);
   REQUIRE(found != section.entries.end());
   return *found;
