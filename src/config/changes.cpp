@@ -25,7 +25,7 @@ bool is_reference(std::string_view text) { return text.starts_with("env:") || te
 bool has_credential(std::string_view text) { return text.contains("://") && text.contains('@'); }
 
 // One line, however it is written in the file.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string line = "\"";
   for (const char c : text.substr(0, k_max_shown)) {
     const auto byte = static_cast<unsigned char>(c);
@@ -80,11 +80,11 @@ class Reader {
       if (!labels.insert(called).second) called = fmt::format("{} ({}.)", called, i + 1);
       order += order.empty() ? "" : ", ";
       order += called;
-      const std::string line = quoted(called);
+      const std::string line = in_quotes(called);
       add_table(section, fmt::format("[[{}]] `{}`", name, std::string_view(line).substr(1, line.size() - 2)), "", false);
     }
     // The first that matches is taken, so their order is a setting as well.
-    if (list.items.size() > 1) settings_.push_back({fmt::format("[[{}]]", name), "order", quoted(order), digest(order)});
+    if (list.items.size() > 1) settings_.push_back({fmt::format("[[{}]]", name), "order", in_quotes(order), digest(order)});
   }
 
   void add_table(const Node& table, const std::string& owner, const std::string& prefix, bool secret) {
@@ -116,7 +116,7 @@ class Reader {
         const auto followed = context_.followed().find(value.text);
         worth += followed != context_.followed().end() ? followed->second : value.text;
         const bool hidden = !is_reference(value.text) && (secret || has_credential(value.text));
-        shown += hidden ? std::string(k_hidden) : quoted(value.text);
+        shown += hidden ? std::string(k_hidden) : in_quotes(value.text);
         break;
       }
       case Node::Kind::integer:
