@@ -45,6 +45,10 @@ class Entry {
     return now > meta_.stored_at ? now - meta_.stored_at : WallTime::duration{};
   }
   [[nodiscard]] bool fresh(WallTime now) const { return age(now) < meta_.ttl; }
+  // Not fresh any more, but not for long: `window` is how long past its time.
+  [[nodiscard]] bool expired_less_than(Duration window, WallTime now) const {
+    return !fresh(now) && age(now) < meta_.ttl + window;
+  }
   [[nodiscard]] bool usable_if_error(WallTime now) const { return age(now) < meta_.ttl + meta_.stale; }
 
   // Wire-ready forms, made on first use: blocking, streamed, streamed with usage.

@@ -60,9 +60,7 @@ void read_common(TableReader& table, To& to) {
   set(to.mode, table.choice<CacheMode>("mode", cache_mode_named, k_modes));
   set(to.ttl, read_ttl(table));
   set(to.stale_if_error, table.duration("stale_if_error", {0s, k_year}));
-  const auto revalidate = table.duration("stale_while_revalidate", {0s, k_year});
-  set(to.stale_while_revalidate, revalidate);
-  if (revalidate && *revalidate > 0s) table.not_yet("stale_while_revalidate");
+  set(to.stale_while_revalidate, table.duration("stale_while_revalidate", {0s, k_year}));
   set(to.normalise, read_level(table));
   set(to.scope, table.choice<Scope>("scope", scope_named, k_scopes));
   set(to.max_temperature, table.number("max_temperature", {0, 2}));

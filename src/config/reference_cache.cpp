@@ -37,9 +37,11 @@ Section cache_section() {
        duration("stale_if_error", is(cache.stale_if_error), {0s, k_year},
                 "How much longer an answer may stand in when every target is down. Yesterday's answer beats none, and it "
                 "says `stale`."),
-       duration("stale_while_revalidate", is(cache.stale_while_revalidate), {0s, k_year},
-                "How long past its `ttl` an answer may still be served while a new one is fetched. Accepted, but not yet in "
-                "effect."),
+       duration(
+           "stale_while_revalidate", is(cache.stale_while_revalidate), {0s, k_year},
+           "How long past its `ttl` an answer is still served, at once and marked `stale`, while a new one is fetched for "
+           "whoever asks next. It hides the provider's slowness from those who ask often asked questions. Off, because "
+           "it stretches the `ttl`. Not for embeddings."),
        choice("normalise", is(name(cache.normalise)), words_up_to(Level::synonyms),
               "What counts as the same question. `exact`: the same bytes. `safe`: also what no model can tell apart, such "
               "as line ends, invisible characters and doubled blanks outside code. `faq`: of the user's last turn also "

@@ -262,10 +262,6 @@ void TableReader::refuse(std::string_view key, std::string_view reason) {
   if (member != nullptr) context_.error(member->place, fmt::format("`{}` in {} {}", key, where_, reason));
 }
 
-void TableReader::not_yet(std::string_view key) {
-  context_.warning(place_of(key), fmt::format("`{}` in {} {}", key, where_, k_not_yet));
-}
-
 void TableReader::finish() {
   for (const Member& member : table_.members) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;

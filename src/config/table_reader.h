@@ -17,8 +17,6 @@
 
 namespace outrigger::config {
 
-inline constexpr std::string_view k_not_yet = "is accepted, but not yet in effect in this version";
-
 template <class T>
 struct Range {
   T least, most;
@@ -77,8 +75,6 @@ class TableReader {
 
   // The key is known, but `reason` says why it may not stand here ("…; write … instead").
   void refuse(std::string_view key, std::string_view reason);
-  // The key is checked and kept, and does nothing yet.
-  void not_yet(std::string_view key);
   // Notes keys that nobody asked for.
   void finish();
 

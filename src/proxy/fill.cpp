@@ -85,8 +85,13 @@ void Fill::start() {
       owner_.store_.find_later(std::move(wanted), [this](cache::Store::Found found) { on_looked_up(std::move(found)); });
 }
 
+// For this client's max-age.
+bool Fill::is_recent_enough(const cache::Entry& entry, WallTime now) const {
+  return !order_.max_age || entry.age(now) <= *order_.max_age;
+}
+
 bool Fill::is_servable(const cache::Entry& entry, WallTime now) const {
-  return entry.fresh(now) && (!order_.max_age || entry.age(now) <= *order_.max_age);
+  return entry.fresh(now) && is_recent_enough(entry, now);
 }
 
 void Fill::on_looked_up(cache::Store::Found found) {
@@ -110,6 +115,12 @@ void Fill::on_looked_up(cache::Store::Found found) {
         enter(State::complete);
         return;
       }
+    }
+    if (order_.serve_found && entry->expired_less_than(order_.while_revalidating, now) && is_recent_enough(*entry, now)) {
+      found_ = entry;
+      found_kind_ = Kind::expired;
+      enter(State::complete);
+      return;
     }
     if (order_.stale == nullptr && entry->usable_if_error(now)) order_.stale = entry;
   }

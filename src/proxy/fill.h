@@ -66,8 +66,9 @@ struct FillOrder {
   bool look_up = false;     // ask the second tier first
   bool serve_found = true;  // false: observe mode, only note that it would have been a hit
   std::optional<Duration> max_age;
-  cache::EntryPtr stale;  // for when the upstream fails
-  cache::EntryPtr fixed;  // what the operator wants to be said when nothing else is left; null: the error is
+  Duration while_revalidating{};  // how long past its time what the second tier has is served all the same
+  cache::EntryPtr stale;          // for when the upstream fails
+  cache::EntryPtr fixed;          // what the operator wants to be said when nothing else is left; null: the error is
   std::unique_ptr<EmbeddingBatch> batch;
 };
 
@@ -99,8 +100,9 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] State state() const { return state_; }
   // The stored answer that ended the search; null: the answer came from upstream.
   [[nodiscard]] const cache::EntryPtr& found() const { return found_; }
-  // What found() is: fresh; past its time, in place of an upstream that fails; or the operator's fixed words, in place of that.
-  enum class Kind : unsigned char { fresh, stale, fixed };
+  // What found() is: fresh; just past its time, so that somebody should fetch it anew; past its time, in place of an upstream that
+  // fails; or the operator's fixed words, in place of that.
+  enum class Kind : unsigned char { fresh, expired, stale, fixed };
   [[nodiscard]] Kind found_kind() const { return found_kind_; }
   [[nodiscard]] bool would_have_hit() const { return would_have_hit_; }
 
@@ -154,6 +156,7 @@ class Fill final : public PursuitHandler {
   void let_go();
   void on_looked_up(cache::Store::Found found);
   [[nodiscard]] bool is_servable(const cache::Entry& entry, WallTime now) const;
+  [[nodiscard]] bool is_recent_enough(const cache::Entry& entry, WallTime now) const;
   void call_upstream();
   void on_answer(Committed answer) override;
   void on_answer_body(const Bytes& data) override;

@@ -181,6 +181,12 @@ bool Flow::is_too_old(const cache::Entry& entry) const {
   return most && entry.age(door_.world().loop.wall_now()) > *most;
 }
 
+// Just past its time: it is served all the same, and fetched anew for those who come later.
+bool Flow::may_serve_expired(const cache::Entry& entry) const {
+  if (judgement_.steering.no_cache || judgement_.policy->mode == CacheMode::observe || is_too_old(entry)) return false;
+  return entry.expired_less_than(judgement_.policy->stale_while_revalidate, door_.world().loop.wall_now());
+}
+
 void Flow::answer_from_cache() {
   cache::EntryPtr entry = door_.store().find_now(judgement_.identity);
   if (entry != nullptr && is_servable(*entry)) {
@@ -191,6 +197,12 @@ void Flow::answer_from_cache() {
       if (state_ == State::finished) return;
       entry = nullptr;  // it cannot be read: as if it were not there
     }
+  }
+  if (entry != nullptr && may_serve_expired(*entry)) {
+    key_ = entry->key();
+    serve_expired(entry);
+    if (state_ == State::finished) return;
+    entry = nullptr;
   }
   join_or_lead(std::move(entry), nullptr);
 }
@@ -243,6 +255,7 @@ void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> b
   order.look_up = result_ == CacheResult::miss && !judgement_.steering.no_cache && door_.store().can_find_later();
   order.serve_found = !observing;
   order.max_age = judgement_.steering.max_age;
+  order.while_revalidating = judgement_.policy->stale_while_revalidate;
   if (!observing) order.stale = std::move(stale);
   order.batch = std::move(batch);
   follow(door_.fills().start(std::move(order), may_share && !door_.fills().known_unstorable(key_)));
@@ -263,7 +276,8 @@ FillOrder Flow::order_for(bool storing) const {
   to.meta.tags = judgement_.policy->tags;
   to.meta.endpoint = judgement_.request.endpoint;
   to.meta.ttl = judgement_.policy->ttl;
-  to.meta.stale = judgement_.policy->stale_if_error;
+  // Whatever may be served past its time may be served on an error, too (RFC 5861 §3, §4), so it is kept as long.
+  to.meta.stale = std::max(judgement_.policy->stale_if_error, judgement_.policy->stale_while_revalidate);
   to.max_entry = judgement_.policy->max_entry;
   to.prompt_tokens_estimate = judgement_.request.prompt_tokens;
   to.usage = judgement_.policy->usage;

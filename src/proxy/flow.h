@@ -67,6 +67,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void answer_from_cache();
   void answer_embeddings();
   [[nodiscard]] bool is_servable(const cache::Entry& entry) const;
+  [[nodiscard]] bool may_serve_expired(const cache::Entry& entry) const;
   [[nodiscard]] bool is_too_old(const cache::Entry& entry) const;  // for this client's max-age
   void join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> batch);
   [[nodiscard]] FillOrder order_for(bool storing) const;
@@ -74,6 +75,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void leave_fill();
 
   void serve_entry(const cache::EntryPtr& entry, CacheResult result);
+  void serve_expired(const cache::EntryPtr& entry);
   void serve_found();
   void serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result);
   void serve_converted();

@@ -79,6 +79,14 @@ void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   finish(Outcome::ok);
 }
 
+void Flow::serve_expired(const cache::EntryPtr& entry) {
+  // Before the client has its answer: with that, the request is over and gives its texts back.
+  std::optional<FillOrder> order;
+  if (door_.refreshes().may_begin(key_)) order = order_for(true);
+  serve_entry(entry, CacheResult::stale);
+  if (order && state_ == State::finished) door_.refreshes().begin(std::move(*order));
+}
+
 void Flow::serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result) {
   result_ = result;
   if (result == CacheResult::hit) book_saving(usage_);
@@ -148,6 +156,10 @@ void Flow::serve_found() {
       // What the one who asked for it may have can be too old for another.
       if (!leads_ && is_too_old(*entry)) return go_alone();
       serve_entry(entry, CacheResult::hit);
+      break;
+    case Fill::Kind::expired:
+      if (!leads_ && !may_serve_expired(*entry)) return go_alone();
+      serve_expired(entry);
       break;
     case Fill::Kind::stale:
       serve_entry(entry, CacheResult::stale);

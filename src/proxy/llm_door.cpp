@@ -15,7 +15,8 @@ LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cach
       ids_(world.rng.fork()),
       keys_(std::make_shared<chat::KeyMaker>("")),
       lanes_(world),
-      fills_(world, store, client, lanes_, metrics) {}
+      fills_(world, store, client, lanes_, metrics),
+      refreshes_(fills_, world.loop) {}
 
 std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& exchange) {
   auto flow = std::make_unique<Flow>(*this, exchange);

@@ -11,6 +11,7 @@
 #include "obs/log.h"
 #include "proxy/fills.h"
 #include "proxy/metrics.h"
+#include "proxy/refreshes.h"
 #include "proxy/snapshot.h"
 
 namespace outrigger::proxy {
@@ -49,6 +50,7 @@ class LlmDoor final : public http::Acceptor {
   io::World& world() { return world_; }
   cache::Store& store() { return store_; }
   Fills& fills() { return fills_; }
+  Refreshes& refreshes() { return refreshes_; }
   Lanes& lanes() { return lanes_; }
   Metrics& metrics() { return metrics_; }
   std::string new_request_id();
@@ -71,6 +73,7 @@ class LlmDoor final : public http::Acceptor {
   std::shared_ptr<chat::KeyMaker> keys_;
   Lanes lanes_;
   Fills fills_;
+  Refreshes refreshes_;
   std::string last_target_;  // of last_destination_; empty: none
   Destination last_destination_;
   bool draining_ = false;

@@ -214,13 +214,6 @@ name = "*"
   CHECK(loaded.config->model_for("other")->name == "*");
 }
 
-TEST_CASE("what does not take effect yet is warned of by its name") {
-  const auto found = warnings(load_with_upstream("[cache]\nstale_while_revalidate = \"1s\"\n"));
-  REQUIRE(found.size() == 1);
-  CHECK(found[0] ==
-        "o.toml:5:1: warning: `stale_while_revalidate` in [cache] is accepted, but not yet in effect in this version");
-}
-
 TEST_CASE("what is in effect is not warned of") {
   const auto loaded = load_with_upstream(R"([cache]
 stale_while_revalidate = "0s"

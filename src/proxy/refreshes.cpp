@@ -1,0 +1,64 @@
+#include "proxy/refreshes.h"
+
+#include <algorithm>
+
+namespace outrigger::proxy {
+
+class Refreshes::Refresh final : private FillReader {
+ public:
+  Refresh(Refreshes& owner, Fill& fill) : owner_(owner), fill_(&fill) { fill.attach(*this); }
+  ~Refresh() {
+    if (fill_ != nullptr) fill_->detach(*this);
+  }
+  Refresh(const Refresh&) = delete;
+  Refresh& operator=(const Refresh&) = delete;
+
+  [[nodiscard]] const chat::Key& key() const { return key_; }
+
+ private:
+  void on_fill() override {
+    if (fill_->state() != Fill::State::complete && fill_->state() != Fill::State::failed) return;
+    const bool has_failed = fill_->entry() == nullptr;
+    std::exchange(fill_, nullptr)->detach(*this);
+    owner_.end(*this, has_failed);
+  }
+  // It has read whatever is there, so it never holds the source up.
+  [[nodiscard]] std::uint64_t position() const override { return fill_->recording().end(); }
+  void on_cut_off() override {
+    fill_ = nullptr;
+    owner_.end(*this, true);
+  }
+  void on_upload_drained() override {}
+
+  Refreshes& owner_;
+  Fill* fill_;  // null: over
+  const chat::Key key_ = fill_->order().storing->key;
+};
+
+Refreshes::Refreshes(Fills& fills, io::Loop& loop) : fills_(fills), loop_(loop) {}
+
+Refreshes::~Refreshes() = default;
+
+bool Refreshes::may_begin(const chat::Key& key) const {
+  if (running_.size() >= k_max || !fills_.may_record() || fills_.joinable(key) != nullptr) return false;
+  return !fills_.known_unstorable(key) && !failed_.has(key, loop_.now());
+}
+
+void Refreshes::begin(FillOrder order) {
+  if (!may_begin(order.storing->key)) return;
+  order.call.priority = resilience::Priority::low;
+  order.look_up = false;
+  order.stale = nullptr;
+  order.fixed = nullptr;
+  // A Fill tells its readers later, never in start().
+  running_.push_back(std::make_unique<Refresh>(*this, fills_.start(std::move(order), true)));
+}
+
+void Refreshes::end(Refresh& refresh, bool has_failed) {
+  if (has_failed) failed_.note(refresh.key(), loop_.now());
+  const auto found = std::ranges::find(running_, &refresh, &std::unique_ptr<Refresh>::get);
+  loop_.retire(std::move(*found));
+  running_.erase(found);
+}
+
+}  // namespace outrigger::proxy

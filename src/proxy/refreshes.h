@@ -1,0 +1,42 @@
+// Refreshes: answers that are fetched anew although nobody waits for them (stale_while_revalidate, RFC 5861 §3). Who asks just after an
+// answer's time is given it all the same, at once, and a Refresh sees to it that the next one gets a fresh one.
+//
+// A refresh is a Fill with a reader that wants nothing. It yields to everybody who waits: low priority in the queue, at most k_max at
+// once, and a key whose refresh has failed is left alone for Unstorable::k_remember.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "proxy/fills.h"
+
+namespace outrigger::proxy {
+
+class Refreshes {
+ public:
+  // As many as a provider of usual limits answers in a few seconds; what finds no place is asked for again soon.
+  static constexpr std::size_t k_max = 64;
+
+  // Both must outlive it.
+  Refreshes(Fills& fills, io::Loop& loop);
+  ~Refreshes();
+  Refreshes(const Refreshes&) = delete;
+  Refreshes& operator=(const Refreshes&) = delete;
+
+  // False: it is being fetched already, had better not be, or there is no place.
+  [[nodiscard]] bool may_begin(const chat::Key& key) const;
+  // `order.storing` must be set. Nothing happens without may_begin().
+  void begin(FillOrder order);
+  [[nodiscard]] std::size_t size() const { return running_.size(); }
+
+ private:
+  class Refresh;
+  void end(Refresh& refresh, bool has_failed);
+
+  Fills& fills_;
+  io::Loop& loop_;
+  std::vector<std::unique_ptr<Refresh>> running_;
+  Unstorable failed_;
+};
+
+}  // namespace outrigger::proxy

@@ -1,0 +1,151 @@
+// stale_while_revalidate: what is past its time is served at once, and fetched anew for whoever asks next.
+#include <catch2/catch_test_macros.hpp>
+
+#include "unit/proxy/door_bench.h"
+
+namespace outrigger::proxy::test {
+namespace {
+
+std::string cache_of(const std::string& answer) { return field_of(answer, "x-outrigger-cache"); }
+bool says(const std::string& answer, std::string_view text) {
+  return body_of(answer).contains(fmt::format("\"content\":\"{}\"", text));
+}
+
+const std::string k_config =
+    "[cache]\nttl = \"10s\"\nstale_if_error = \"0s\"\nstale_while_revalidate = \"20s\"\n" + k_basic_config;
+
+// A door whose answer to the question is `age` old.
+struct Expired : DoorBench {
+  explicit Expired(Duration age = 11s, const std::string& config = k_config, bool with_redis = false,
+                   std::size_t memory = 8u << 20)
+      : DoorBench(config, with_redis, memory) {
+    exchange({}, "old");
+    world.loop.run_for(age);
+  }
+};
+
+TEST_CASE("past its time an answer is served at once, and the next one is fresh") {
+  for (const bool stream : {false, true}) {
+    CAPTURE(stream);
+    Expired b;
+    const auto peer = b.ask({.stream = stream});
+    CHECK(cache_of(peer->received()) == "stale");
+    CHECK(field_of(peer->received(), "Age") == "11");
+    CHECK(field_of(peer->received(), "x-outrigger-attempts") == "0");
+    CHECK(says(peer->received(), "old"));
+    REQUIRE(b.asked.size() == 2);  // for nobody in particular
+    CHECK(b.door.refreshes().size() == 1);
+    if (stream) {
+      b.last().begin_stream();
+      for (const std::string& piece : {event("new"), k_stop, k_done}) b.last().chunk(piece);
+      b.last().end_stream();
+    } else {
+      b.last().answer(answer_json("new"));
+    }
+    b.settle();
+    CHECK(b.door.refreshes().size() == 0);
+    CHECK(b.door.fills().size() == 0);
+    const std::string next = b.ask({})->received();
+    CHECK(cache_of(next) == "hit");
+    CHECK(says(next, "new"));
+    CHECK(b.asked.size() == 2);
+  }
+}
+
+TEST_CASE("one refresh for all who ask meanwhile, whoever leaves") {
+  Expired b;
+  for (int i = 0; i < 10; ++i) CHECK(cache_of(b.ask({})->received()) == "stale");
+  CHECK(b.asked.size() == 2);
+  b.ask({})->close();
+  b.settle();
+  b.last().answer(answer_json("new"));
+  b.settle();
+  CHECK(says(b.ask({})->received(), "new"));
+  CHECK(b.asked.size() == 2);
+}
+
+TEST_CASE("at the end of the window, or where the client wants it fresh, it is waited for") {
+  struct Case {
+    Duration age;
+    std::string fields;
+    std::string cache;
+  };
+  const Case table[] = {
+      {29s, "", "stale"},
+      {31s, "", "miss"},
+      {11s, "cache-control: no-cache\r\n", "miss"},
+      {11s, "cache-control: max-age=12\r\n", "stale"},
+      {12s, "cache-control: max-age=11\r\n", "miss"},
+  };
+  for (const Case& row : table) {
+    CAPTURE(row.age, row.fields);
+    Expired b(row.age);
+    const auto peer = b.ask({.fields = row.fields});
+    REQUIRE(b.asked.size() == 2);
+    b.last().answer(answer_json("new"));
+    b.settle();
+    CHECK(cache_of(peer->received()) == row.cache);
+    CHECK(says(peer->received(), row.cache == "stale" ? "old" : "new"));
+  }
+}
+
+TEST_CASE("off is the default: nothing is served past its time") {
+  Expired b(11s, "[cache]\nttl = \"10s\"\n" + k_basic_config);
+  const auto peer = b.ask({});
+  CHECK(peer->received().empty());
+  CHECK(b.asked.size() == 2);
+}
+
+TEST_CASE("observing, nothing is served and nothing is fetched for nobody") {
+  Expired b(11s, "[cache]\nmode = \"observe\"\nttl = \"10s\"\nstale_while_revalidate = \"20s\"\n" + k_basic_config);
+  const auto peer = b.ask({});
+  CHECK(peer->received().empty());
+  CHECK(b.asked.size() == 2);
+  CHECK(b.door.refreshes().size() == 0);
+}
+
+TEST_CASE("a refresh that fails costs one call a minute, and the old answer is served on") {
+  Expired b(11s, "[cache]\nttl = \"10s\"\nstale_while_revalidate = \"300s\"\n" + k_basic_config);
+  CHECK(cache_of(b.ask({})->received()) == "stale");
+  b.last().answer(R"({"error":{"message":"no"}})", 503);
+  b.settle();
+  for (int i = 0; i < 5; ++i) CHECK(cache_of(b.ask({})->received()) == "stale");
+  CHECK(b.asked.size() == 2);
+  b.world.loop.run_for(Unstorable::k_remember);
+  CHECK(cache_of(b.ask({})->received()) == "stale");
+  CHECK(b.asked.size() == 3);
+}
+
+TEST_CASE("what only Redis has is served past its time as well") {
+  Expired b(1s, k_config, true, 8192);
+  b.push_out();
+  b.world.loop.run_for(10s);
+  const std::size_t before = b.asked.size();
+  const auto peer = b.ask({});
+  CHECK(cache_of(peer->received()) == "stale");
+  CHECK(says(peer->received(), "old"));
+  REQUIRE(b.asked.size() == before + 1);
+  b.last().answer(answer_json("new"));
+  b.settle();
+  CHECK(says(b.ask({})->received(), "new"));
+  CHECK(b.asked.size() == before + 1);
+}
+
+TEST_CASE("there are never more refreshes than places, and a door that closes leaves none behind") {
+  DoorBench b(k_config);
+  constexpr std::size_t k_many = Refreshes::k_max + 20;
+  for (std::size_t i = 0; i < k_many; ++i) b.exchange({.text = std::to_string(i)}, "old");
+  b.world.loop.run_for(11s);
+  const std::size_t before = b.asked.size();
+  for (std::size_t i = 0; i < k_many; ++i) {
+    CHECK(cache_of(b.ask({.text = std::to_string(i)})->received()) == "stale");
+  }
+  CHECK(b.door.refreshes().size() == Refreshes::k_max);
+  CHECK(b.asked.size() == before + Refreshes::k_max);
+  b.door.fills().abandon_all(ErrorCode::draining);
+  b.settle();
+  CHECK(b.door.refreshes().size() == 0);
+}
+
+}  // namespace
+}  // namespace outrigger::proxy::test
