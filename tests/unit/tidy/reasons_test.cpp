@@ -41,7 +41,7 @@ constexpr const char* k_row = "\n\\| `([a-z_0-9]+)` \\|";
 
 }  // namespace
 
-TEST_CASE("docs/troubleshooting.md has every reason and every error, and no other") {
+TEST_CASE("docs/troubleshooting.md has every reason, complaint and error, and no other") {
   const fs::path root = OUTRIGGER_SOURCE_DIR;
   const std::string document = text_of(root / "docs/troubleshooting.md");
   const std::string reasons = text_of(root / "src/chat/reasons.cpp");
@@ -54,6 +54,10 @@ TEST_CASE("docs/troubleshooting.md has every reason and every error, and no othe
   const auto not_kept = found(between(reasons, "k_no_store{", "};"), "\"([a-z_]+)\"");
   CHECK(not_kept.size() > 10);
   CHECK(found(between(document, "### Why an answer was not kept", "## Every error"), k_row) == not_kept);
+
+  const auto complaints = found(text_of(root / "src/admin/verdict.cpp"), "say\\(\\s*\"([a-z_]+)\"");
+  CHECK(complaints.size() > 10);
+  CHECK(found(between(document, "## What the dashboard complains of", "\n## "), k_row) == complaints);
 
   const auto codes = found(errors, "ErrorTraits\\{\"([a-z_]+)\"");
   CHECK(codes.size() > 30);
