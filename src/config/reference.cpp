@@ -125,6 +125,17 @@ std::string facts(const Entry& entry) {
   return line;
 }
 
+// What a table may hold that is explained elsewhere, as links; empty: nothing.
+std::string explained_elsewhere(const Section& section, const Entry& table) {
+  std::string members;
+  for (const Entry& entry : section.entries) {
+    if (entry.as.empty() || !entry.key.starts_with(table.key + ".")) continue;
+    const std::string_view name = std::string_view(entry.key).substr(table.key.size() + 1);
+    members += fmt::format("{}[`{}`](#{})", members.empty() ? "" : ", ", name, anchor(entry.as));
+  }
+  return members.empty() ? members : fmt::format("\n\nMembers, as they are explained there: {}.", members);
+}
+
 }  // namespace
 
 std::string full_name(const Section& section, const Entry& entry) {
@@ -154,7 +165,9 @@ std::string reference_markdown() {
     out += fmt::format("\n## {}\n\n{}\n", title(section), wrapped(section.text));
     if (!section.example.empty()) out += fmt::format("\n```toml\n{}```\n", section.example);
     for (const Entry& entry : section.entries) {
-      out += fmt::format("\n### `{}`\n\n{}\n\n{}\n", full_name(section, entry), facts(entry), wrapped(entry.text));
+      if (!entry.as.empty()) continue;
+      out += fmt::format("\n### `{}`\n\n{}\n\n{}\n", full_name(section, entry), facts(entry),
+                         wrapped(entry.text + explained_elsewhere(section, entry)));
     }
   }
   return out;

@@ -20,7 +20,8 @@ struct Entry {
   std::string otherwise;           // what holds without the key, when there is no default
   std::string limits;              // "from 1s to 1h", or a few words; empty: none
   std::string text;                // what it does, and why that default
-  bool is_free = false;            // table: its members' names are the operator's
+  std::string as;        // "[[model]] queue.depth": as there, so it is not explained again; empty: it has words of its own
+  bool is_free = false;  // table: its members' names are the operator's
 };
 
 struct Section {

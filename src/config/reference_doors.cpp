@@ -21,7 +21,7 @@ Section dify_section() {
        texts("fallback", none("nobody"), "at most 32",
              "Backends that are asked when the target does not work. Never because it is only busy: its users' "
              "conversations are there.")});
-  add_concurrency(section, is(std::uint64_t{dify.concurrency.fixed.value_or(0)}),
+  add_concurrency(section, is(std::uint64_t{dify.concurrency.fixed.value_or(0)}), "[[model]]",
                   "Runs (chat, completion, workflow) at one backend at once. Dify's api serves 10 connections "
                   "(`SERVER_WORKER_CONNECTIONS`) and lets everything beyond hang or fail; two of them stay free for the "
                   "console, health checks, uploads and stopping.");
@@ -39,7 +39,7 @@ Section dify_section() {
        duration("info_ttl", is(dify.info_ttl), {0s, 1h},
                 "What describes an app (parameters, info, meta, site) is kept so long: chat windows ask for it whenever "
                 "they open. `\"0s\"`: not at all.")});
-  add_breaker(section, "When a backend is left alone, and for how long.");
+  add_breaker(section, "[[model]]", "When a backend is left alone, and for how long.");
   add(section, {boolean("stop_on_leave", is(dify.stop_on_leave),
                         "Tell Dify to stop a streaming run whose client has left. Off: Dify goes on and keeps the answer in "
                         "the conversation.")});

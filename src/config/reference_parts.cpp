@@ -21,6 +21,14 @@ Entry make(std::string_view key, Entry::Kind kind, Standard standard, std::strin
   return entry;
 }
 
+// The members of the table that was added last are explained in another section.
+void explain_in(Section& section, std::string_view as, std::string_view table) {
+  if (as.empty()) return;
+  for (Entry& entry : section.entries) {
+    if (entry.key.starts_with(fmt::format("{}.", table))) entry.as = fmt::format("{} {}", as, entry.key);
+  }
+}
+
 }  // namespace
 
 Standard is(Duration value) { return {fmt::format("\"{}\"", format_duration(value)), {}}; }
@@ -84,23 +92,25 @@ void add(Section& section, std::vector<Entry> entries) {
                          std::make_move_iterator(entries.end()));
 }
 
-void add_concurrency(Section& section, Standard standard, std::string_view words) {
+void add_concurrency(Section& section, Standard standard, std::string_view as, std::string_view words) {
   const Concurrency::Adaptive adaptive;
   add(section, {integer("concurrency", std::move(standard), {1, 100'000}, words),
                 integer("concurrency.min", is(std::uint64_t{adaptive.min}), {1, 100'000},
                         "`concurrency = { min = …, max = … }` has the number found between these two, by how the target "
                         "fares: up while it answers as fast as ever, down when it slows or refuses."),
                 integer("concurrency.max", is(std::uint64_t{adaptive.max}), {1, 100'000}, "The upper bound of the same.")});
+  explain_in(section, as, "concurrency");
 }
 
-void add_rate(Section& section, std::string_view otherwise, std::string_view words) {
+void add_rate(Section& section, std::string_view otherwise, std::string_view as, std::string_view words) {
   add(section, {table("rate", none(otherwise), words),
                 integer("rate.requests_per_minute", none("no such limit"), {1, 100'000'000}, "Requests in any minute."),
                 integer("rate.tokens_per_minute", none("no such limit"), {1, 100'000'000'000},
                         "Tokens in any minute, of prompts and answers together.")});
+  explain_in(section, as, "rate");
 }
 
-void add_breaker(Section& section, std::string_view words) {
+void add_breaker(Section& section, std::string_view as, std::string_view words) {
   const Breaker standard;
   add(section,
       {table("breaker", none("the values below"), words),
@@ -111,6 +121,7 @@ void add_breaker(Section& section, std::string_view words) {
                 "For how long, the first time. A second is enough for a hiccup, and it doubles with each try that fails."),
        duration("breaker.max_open", is(standard.max_open), {10ms, 24h},
                 "As far as it doubles. After each such pause one real request finds out; a shorter one finds out sooner.")});
+  explain_in(section, as, "breaker");
 }
 
 void add_queue(Section& section, const Queue& standard, std::string_view words) {
@@ -131,7 +142,7 @@ void add_cache_policy(Section& section, std::string_view wider, std::string_view
     own.key = "cache." + entry.key;
     own.standard.clear();
     own.otherwise = entry.key == "tags" ? "none; all that apply are joined" : wider;
-    own.text = fmt::format("As [`[cache] {0}`](#cache-{0}).", entry.key);
+    own.as = "[cache] " + entry.key;
     section.entries.push_back(std::move(own));
   }
 }

@@ -47,10 +47,10 @@ Entry table(std::string_view key, Standard standard, std::string_view words);
 Entry free_table(std::string_view key, std::string_view limits, std::string_view words);
 
 void add(Section& section, std::vector<Entry> entries);
-// What several sections have, each with its own defaults. `owner`: whose it is, in words ("a target").
-void add_concurrency(Section& section, Standard standard, std::string_view words);
-void add_rate(Section& section, std::string_view otherwise, std::string_view words);
-void add_breaker(Section& section, std::string_view words);
+// What several sections have, each with its own defaults. `as`: the section that explains their members, "[[model]]"; empty: this.
+void add_concurrency(Section& section, Standard standard, std::string_view as, std::string_view words);
+void add_rate(Section& section, std::string_view otherwise, std::string_view as, std::string_view words);
+void add_breaker(Section& section, std::string_view as, std::string_view words);
 void add_queue(Section& section, const Queue& standard, std::string_view words);
 // The `cache` of [[model]] and [[route]]: `wider` is whose value holds without a key.
 void add_cache_policy(Section& section, std::string_view wider, std::string_view words);

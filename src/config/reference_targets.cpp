@@ -108,15 +108,15 @@ Section model_section() {
              "upstream that it was sent to: a fallback elsewhere needs `keys`. It may speak another dialect."),
        text("answer", none("the error, because that is honest"), "at most 64KiB of UTF-8",
             "What clients are answered when all of these failed and the cache has nothing.")});
-  add_concurrency(section, none("no limit, because only you know what the provider sold"),
+  add_concurrency(section, none("no limit, because only you know what the provider sold"), {},
                   "Requests in flight to each target at once: a number, or bounds between which the right one is found.");
   add_queue(section, Queue(),
             "What waits for a place or for the rate: as many as Dify's workers can hold, for as long as people do. The rest "
             "is told when to come again. Fair between users, people before batches.");
-  add_rate(section, "learned from the provider's answers",
+  add_rate(section, "learned from the provider's answers", {},
            "The provider's limits for each target, when they are known. Waiting for a limit beats running into a 429.");
   add_timeout(section);
-  add_breaker(section, "When a target is left alone, and for how long.");
+  add_breaker(section, {}, "When a target is left alone, and for how long.");
   add_retry_and_hedge(section);
   add_cache_policy(section, "as [cache] says", "What differs from [`[cache]`](#cache) for this model.");
   add(section, {table("price", none("a built-in table knows the common models"),
@@ -149,9 +149,9 @@ Section target_section() {
              "Members that it refuses: they are left out of the request, at the top level only. Never `model`, `messages` "
              "or `stream`."),
        free_table("rename", "at most 64 names", "What it calls members of the top level: `{ ours = \"theirs\" }`.")});
-  add_concurrency(section, none("the model's"), "Instead of the model's, whichever model leads here.");
-  add_rate(section, "the model's", "Instead of the model's, as a whole, whichever model leads here.");
-  add_breaker(section, "Instead of the model's, as a whole, whichever model leads here.");
+  add_concurrency(section, none("the model's"), "[[model]]", "Instead of the model's, whichever model leads here.");
+  add_rate(section, "the model's", "[[model]]", "Instead of the model's, as a whole, whichever model leads here.");
+  add_breaker(section, "[[model]]", "Instead of the model's, as a whole, whichever model leads here.");
   return section;
 }
 
