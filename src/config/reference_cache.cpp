@@ -1,6 +1,4 @@
 // [cache] and [redis].
-#include <array>
-
 #include "config/reference_parts.h"
 
 namespace outrigger::config::parts {
