@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include <fmt/format.h>
+#include "app/admin_target.h"
 #include "app/app.h"
 #include "http/client.h"
 #include "net/random.h"
@@ -13,13 +14,13 @@ namespace {
 // One GET to the admin door, with an end.
 class Probe final : private http::CallHandler {
  public:
-  Probe(net::UvLoop& loop, net::UvNet& net, Rng& rng, const io::Address& address)
+  Probe(net::UvLoop& loop, net::UvNet& net, Rng& rng, const AdminTarget& target)
       : loop_(loop), client_({loop, net, rng}, {}), limit_(loop.after(2s, [this] { end("no answer within 2 s"); })) {
     http::RequestHead head;
     head.method = "GET";
     head.target = "/readyz";
-    head.headers.add("Host", "localhost");
-    call_ = client_.start({.address = address, .tls = {}, .proxy = {}}, head, {}, *this);
+    head.headers.add("Host", target.host);
+    call_ = client_.start(target.origin, head, {}, *this);
   }
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
@@ -46,34 +47,21 @@ class Probe final : private http::CallHandler {
 }  // namespace
 
 int health(const std::string& config_file, const config::Environment& environment) {
-  std::string admin = config::Listen{}.admin;
-  if (!config_file.empty()) {
-    const config::Loaded loaded = config::load_file(config_file, environment);
-    if (loaded.config == nullptr) {
-      for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
-        if (diagnostic.error) std::fprintf(stderr, "%s\n", config::to_string(diagnostic).c_str());
-      }
-      return 1;
-    }
-    admin = loaded.config->listen.admin;
-  }
-  auto address = io::parse_address(admin);
-  if (!address) {
-    std::fprintf(stderr, "%s\n", address.error().detail.c_str());
+  const auto target = admin_target(config_file, {}, environment);
+  if (!target) {
+    std::fprintf(stderr, "%s\n", target.error().detail.c_str());
     return 1;
   }
-  if (address->host == "0.0.0.0") address->host = "127.0.0.1";
-  if (address->host == "::") address->host = "::1";
   net::UvLoop loop;
   net::UvNet net(loop);
   Rng rng(net::random_seed());
-  Probe probe(loop, net, rng, *address);
+  Probe probe(loop, net, rng, *target);
   loop.run();
   if (probe.problem().empty()) {
     std::puts("ready");
     return 0;
   }
-  std::fprintf(stderr, "not ready: the admin door at %s: %s\n", admin.c_str(), probe.problem().c_str());
+  std::fprintf(stderr, "not ready: the admin door at %s: %s\n", target->shown.c_str(), probe.problem().c_str());
   return 1;
 }
 
