@@ -1,8 +1,10 @@
 // The command line. Everything it can do is in app/, config/ and admin/; nothing here is shared with the tests.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "admin/explain.h"
 #include "app/app.h"
@@ -50,6 +52,14 @@ int explain(const std::string& file, const std::string& path, const std::vector<
   return 0;
 }
 
+std::optional<outrigger::Duration> seconds_of(std::string_view text) {
+  if (text.ends_with('s')) text.remove_suffix(1);
+  double value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size() || !(value >= 0.1 && value <= 3600)) return std::nullopt;
+  return std::chrono::duration_cast<outrigger::Duration>(std::chrono::duration<double>(value));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -60,6 +70,9 @@ int main(int argc, char** argv) {
   std::string listen;
   std::string path = "/v1/chat/completions";
   std::vector<std::string> headers;
+  std::string url;
+  std::string interval = "1s";
+  bool once = false;
 
   CLI::App* serve = app.add_subcommand("serve", "Run.");
   serve->add_option("--config", config_file, "The TOML file (conf/outrigger.toml explains every key).");
@@ -73,6 +86,11 @@ int main(int argc, char** argv) {
   explain_command->add_option("--header", headers, "\"Name: value\", as a client would send it; repeatable.");
   CLI::App* health = app.add_subcommand("health", "Is the running instance ready? For container probes.");
   health->add_option("--config", config_file);
+  CLI::App* top = app.add_subcommand("top", "What the running instance is doing, in the terminal. Ends with q or Ctrl-C.");
+  top->add_option("--config", config_file, "Its file: says where its admin door is, and the token.");
+  top->add_option("--url", url, "Or its admin door's URL; the token is then in OUTRIGGER_ADMIN_TOKEN.");
+  top->add_option("--interval", interval, "Between two looks, in seconds: 1 or 0.5s.")->capture_default_str();
+  top->add_flag("--once", once, "Print once.");
   CLI::App* reference = app.add_subcommand("reference", "Print every key of the configuration, as Markdown.");
   CLI::App* version = app.add_subcommand("version", "Print the version.");
   app.set_version_flag("--version", "outrigger " OUTRIGGER_VERSION);
@@ -94,6 +112,14 @@ int main(int argc, char** argv) {
   if (*check_command) return check(config_file);
   if (*explain_command) return explain(config_file, path, headers);
   if (*health) return outrigger::app::health(config_file, outrigger::net::environment());
+  if (*top) {
+    const auto length = seconds_of(interval);
+    if (!length) {
+      std::fputs("outrigger top: --interval takes seconds between 0.1 and 3600, such as 2 or 0.5s\n", stderr);
+      return 1;
+    }
+    return outrigger::app::top({config_file, url, *length, once, outrigger::net::environment()});
+  }
   if (*serve) {
     if (config_file.empty() == upstream.empty()) {
       std::fputs(

@@ -1,4 +1,4 @@
-// What the command line can ask for: serve and health. Alone in naming net's classes.
+// What the command line can ask for: serve, health and top. Alone in naming net's classes.
 #pragma once
 
 #include <memory>
@@ -22,5 +22,16 @@ int serve(const ServeOptions& options);
 
 // Asks the running instance (its admin door, as the configuration names it) whether it is ready. 0: yes, 1: no.
 int health(const std::string& config_file, const config::Environment& environment);
+
+struct TopOptions {
+  std::string config_file, url;  // which instance: see admin_target.h
+  Duration interval = 1s;
+  bool once = false;  // print and go, as always where standard output is no terminal
+  config::Environment environment;
+};
+
+// Shows what the running instance is doing, again and again, until told to stop. 1: it could not be asked (`once`), or the options
+// make no sense.
+int top(const TopOptions& options);
 
 }  // namespace outrigger::app

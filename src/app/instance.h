@@ -114,7 +114,7 @@ class Instance {
   std::unique_ptr<io::Listener> admin_listener_;
   enum class State : unsigned char { starting, serving, leaving, draining };
   State state_ = State::starting;
-  io::Timer drain_timer_;  // of the delay, then of the drain
+  io::Timer drain_timer_;       // of the delay, then of the drain
   std::string reload_problem_;  // why the last reload was refused; empty: it was not
 };
 

@@ -93,6 +93,8 @@ bool joiner_matters(char32_t joiner, char32_t before, char32_t after) {
 
 bool extends(char32_t c) { return c >= 0x300 && property(c).boundclass == UTF8PROC_BOUNDCLASS_EXTEND; }
 
+int columns(char32_t c) { return utf8proc_charwidth(static_cast<utf8proc_int32_t>(c)); }
+
 bool may_compose(char32_t c) {
   if (c < 0x300 || in(c, 0x3041, 0x3096) || in(c, 0x30a1, 0x30ff) || in(c, 0x4e00, 0x9fff) || in(c, 0xac00, 0xd7a3)) {
     return false;  // stable or, as the kana and Hangul, changed only by a mark or jamo that follows

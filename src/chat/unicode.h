@@ -28,6 +28,9 @@ bool joiner_matters(char32_t joiner, char32_t before, char32_t after);
 // Marks, skin tones and the like, which belong to the character before them.
 bool extends(char32_t c);
 
+// Columns that a terminal gives it: 0, 1 or 2.
+int columns(char32_t c);
+
 // Could Unicode's normalisation form C change a text with `c` in it? Never wrongly false.
 bool may_compose(char32_t c);
 // Appends `text` in form C. A text with absurdly many marks in a row stands as it is, because ordering them is quadratic.

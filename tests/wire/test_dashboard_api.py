@@ -1,7 +1,16 @@
 """What the dashboard reads from the admin door, and who may read it."""
 import base64
+import fcntl
 import json
+import os
+import pty
+import re
+import select
+import signal
 import socket
+import struct
+import subprocess
+import termios
 import threading
 import time
 
@@ -346,3 +355,96 @@ def test_trouble_with_a_target_is_seen(start):
     requests.post(proxy.admin + "/api/targets/sim:gpt-4o-mini/open", timeout=5)
     events.wait_for("status", lambda s: any(r["code"] == "target_forced_open" for r in s["health"]["reasons"]))
     events.close()
+
+
+def top(*arguments, env=None):
+    return subprocess.run([BUILD / "outrigger", "top", *map(str, arguments)], capture_output=True, timeout=20,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+
+
+def test_top_prints_once(pair, tmp_path):
+    _, proxy = pair
+    proxy.chat("hello", model="通义千问")
+    proxy.chat("hello", model="通义千问")
+    proxy.chat("hello", model="evil\x1b[2J")
+    file = tmp_path / "where.toml"
+    file.write_text(f'[listen]\nadmin = "{proxy.admin[7:]}"\n[[upstream]]\nname = "x"\nurl = "http://127.0.0.1:1/v1"\n')
+    for arguments in (("--once", "--url", proxy.admin), ("--url", proxy.admin), ("--once", "--config", file)):
+        done = top(*arguments)
+        text = done.stdout.decode()
+        assert done.returncode == 0 and not done.stderr
+        assert "all is well" in text and "通义千问" in text and "sim:" in text and "hit 1, coalesced 0, stale 0, miss 2" in text
+        assert "evil\\x1b[2J" in text and "\x1b" not in text
+        assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_top_says_what_is_wrong(guarded, tmp_path):
+    proxy = guarded
+    done = top("--once", "--url", proxy.admin)
+    assert done.returncode == 1 and b"OUTRIGGER_ADMIN_TOKEN" in done.stderr and not done.stdout
+    done = top("--once", "--url", proxy.admin, env={"OUTRIGGER_ADMIN_TOKEN": SECRETS["TOKEN"]})
+    assert done.returncode == 0 and b"all is well" in done.stdout
+    done = top("--once", "--config", proxy.config, env=SECRETS)  # 0.0.0.0 there, 127.0.0.1 from here
+    assert done.returncode == 0 and b"all is well" in done.stdout and SECRETS["TOKEN"].encode() not in done.stdout
+    assert b"refused" in top("--once", "--url", "http://127.0.0.1:1").stderr
+    assert b"--url" in top("--once", "--url", "ftp://x").stderr
+    assert b"seconds" in top("--once", "--interval", "soon").stderr
+    assert top("--once", "--config", tmp_path / "absent.toml").returncode == 1
+
+
+def test_top_in_a_terminal_follows_and_leaves_it_as_it_was(pair):
+    _, proxy = pair
+    for leave in (b"q", signal.SIGINT):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 60, 0, 0))
+        before = termios.tcgetattr(theirs)
+        child = subprocess.Popen([BUILD / "outrigger", "top", "--url", proxy.admin, "--interval", "0.1"], stdin=theirs,
+                                 stdout=theirs, stderr=theirs)
+        screen = b""
+
+        def wait_for(part, seconds=10):
+            nonlocal screen
+            deadline = time.monotonic() + seconds
+            while part not in screen:
+                assert time.monotonic() < deadline, screen[-2000:]
+                if select.select([ours], [], [], 0.1)[0]:
+                    screen += os.read(ours, 65536)
+
+        wait_for(b"all is well")
+        screen = b""
+        proxy.chat("hello", model="new-model")
+        wait_for(b"new-model")
+        last = screen.split(b"\x1b[H")[-2].decode()
+        lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", last).split("\r\n")
+        assert len(lines) <= 20 and max(map(len, lines)) <= 60
+        if isinstance(leave, bytes):
+            os.write(ours, leave)
+        else:
+            child.send_signal(leave)
+        wait_for(b"\x1b[?1049l")
+        assert child.wait(5) == 0
+        assert termios.tcgetattr(theirs) == before
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_top_goes_on_when_the_instance_is_gone(start):
+    sim = start(Sim)
+    proxy = start(Outrigger, upstream(sim))
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([BUILD / "outrigger", "top", "--url", proxy.admin, "--interval", "0.1"], stdin=theirs,
+                             stdout=theirs, stderr=theirs)
+    try:
+        screen = b""
+        for part in (b"all is well", b"No news: connect_refused"):
+            deadline = time.monotonic() + 10
+            while part not in screen:
+                assert time.monotonic() < deadline, screen[-2000:]
+                if select.select([ours], [], [], 0.1)[0]:
+                    screen += os.read(ours, 65536)
+            proxy.stop()
+    finally:
+        child.terminate()
+        child.wait(5)
+        os.close(ours)
+        os.close(theirs)
