@@ -1,6 +1,7 @@
 // The admin door in virtual time: what it shows, and the live stream.
 #include "admin/admin_door.h"
 
+#include <catch2/benchmark/catch_benchmark.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include "obs/utf8.h"
@@ -272,6 +273,30 @@ TEST_CASE("names from outside that are no UTF-8 do not spoil an answer") {
     const std::string body = body_of(bench.get(path));
     CHECK(obs::valid_utf8(body) == body);
   }
+}
+
+TEST_CASE("what a look costs while a thousand targets are known", "[.bench]") {
+  AdminBench bench;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string body =
+        fmt::format("{{\"model\":\"model-{}\",\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}]}}", i);
+    auto peer = bench.send(proxy::test::post({}, body));
+    bench.last().answer(proxy::test::answer_json("y"));
+    bench.settle();
+  }
+  CHECK(bench.door.lanes().size() == 1000);
+  const WallTime now = bench.world.loop.wall_now();
+  for (const char* path : {"/api/status", "/api/history", "/api/requests"}) {
+    CAPTURE(path);
+    WARN(path << ": " << body_of(bench.get(path)).size() << " bytes");
+  }
+  BENCHMARK("/api/status") { return bench.get("/api/status").size(); };
+  BENCHMARK("/api/requests?limit=500") { return bench.get("/api/requests?limit=500").size(); };
+  BENCHMARK("/api/history: taken together") {
+    return bench.journal.history().view(obs::History::Span::hour, now).points.size();
+  };
+  BENCHMARK("/api/history: told") { return bench.get("/api/history").size(); };
+  BENCHMARK("/healthz, to compare with") { return bench.get("/healthz").size(); };
 }
 
 }  // namespace outrigger::admin
