@@ -1,6 +1,7 @@
 #include "obs/history.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "obs/utf8.h"
 

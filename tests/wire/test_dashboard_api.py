@@ -448,3 +448,22 @@ def test_top_goes_on_when_the_instance_is_gone(start):
         child.wait(5)
         os.close(ours)
         os.close(theirs)
+
+
+def test_health_and_top_over_tls(start, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=dashboard.example", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+                   check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    proxy = start(Outrigger, upstream(start(Sim)) + f'[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:{port}"\n'
+                  f'admin_tls = {{ cert = "file:{tmp_path}/cert.pem", key = "file:{tmp_path}/key.pem" }}\n')
+    health = subprocess.run([BUILD / "outrigger", "health", "--config", proxy.config], capture_output=True, timeout=10)
+    assert health.returncode == 0 and health.stdout == b"ready\n"
+    assert b"all is well" in top("--once", "--config", proxy.config).stdout
+    # An address that is not from the configuration has to prove whose it is.
+    done = top("--once", "--url", f"https://127.0.0.1:{port}")
+    assert done.returncode == 1 and b"tls_failed" in done.stderr
+    plain = top("--once", "--url", f"http://127.0.0.1:{port}")
+    assert plain.returncode == 1 and plain.stderr
