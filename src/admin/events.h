@@ -6,7 +6,7 @@
 //   history  the newest whole step of the last hour
 //
 // A listener that reads slowly is left out rather than waited for: beyond k_unsent_max nothing more is added for it, and who has
-// taken nothing for k_patience is let go. While nobody listens, nothing is done.
+// not caught up for k_patience is let go. While nobody listens, nothing is done.
 #pragma once
 
 #include <functional>

@@ -18,14 +18,17 @@ void count(std::array<std::uint64_t, n>& counts, const std::array<std::string_vi
 }  // namespace
 
 void Journal::add(const AccessRecord& record, std::string_view line) {
+  // A console's page is no question that the cache could have answered: only runs are, at the dify door, as in the metrics.
+  const bool is_question = record.door != "dify" || record.kind == "run";
+  const std::string_view cache = is_question ? record.cache : std::string_view();
   ++totals_.requests;
   count(totals_.outcomes, k_outcome_words, record.outcome);
-  count(totals_.cache, k_cache_words, record.cache);
+  count(totals_.cache, k_cache_words, cache);
 
   HistoryEvent event;
   event.model = record.model.empty() ? record.app : record.model;
   event.route = record.route;
-  event.cache = record.cache;
+  event.cache = cache;
   event.was_answered = record.outcome == "ok";
   event.was_error = record.outcome == "upstream_error" || record.outcome == "own_error" || record.outcome == "cut";
   event.amounts.requests = 1;

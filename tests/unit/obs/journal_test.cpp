@@ -79,6 +79,21 @@ TEST_CASE("a record is counted, remembered and told, with or without an access l
   CHECK(point.errors == 1);
 }
 
+TEST_CASE("what is no run says nothing of the cache at the dify door") {
+  Journal journal;
+  AccessRecord page = record("bypass", "ok");
+  page.door = "dify";
+  page.kind = "console";
+  journal.add(page, "{}");
+  CHECK(journal.totals().requests == 1);
+  CHECK(journal.totals().cache == std::array<std::uint64_t, 6>{});
+  CHECK(journal.history().last(10s, k_noon).bypass == 0);
+  page.kind = "run";
+  journal.add(page, "{}");
+  CHECK(journal.totals().cache == std::array<std::uint64_t, 6>{0, 0, 0, 0, 1, 0});
+  CHECK(journal.history().last(10s, k_noon).bypass == 1);
+}
+
 TEST_CASE("an app of the dify door stands where a model would") {
   Journal journal;
   AccessRecord run = record("hit", "ok");
