@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include "admin/accept.h"
 #include "admin/history_json.h"
 #include "admin/json.h"
 #include "admin/page.h"
@@ -131,7 +132,7 @@ void AdminFlow::get(const http::Target& target) {
     const bool ready = door_.hooks_.is_ready();
     return answer(ready ? 200 : 503, "text/plain", ready ? "ready\n" : "not ready\n");
   }
-  if (path == "/metrics") return answer(200, "text/plain; version=0.0.4; charset=utf-8", door_.registry_.expose());
+  if (path == "/metrics") return metrics();
   if (path == "/api/status") return answer_json(200, door_.status(JsonForm::indented));
   if (path == "/api/history") return show_history(target.query);
   if (path == "/api/requests") return show_requests(target.query);
@@ -183,6 +184,13 @@ void AdminFlow::listen() {
   refuse(ErrorCode::overloaded,
          fmt::format("{} listeners are being told already. Close a dashboard elsewhere.", Events::k_listeners_max),
          std::move(more));
+}
+
+void AdminFlow::metrics() {
+  if (prefers_open_metrics(exchange_.request().headers.joined("accept").value_or(""))) {
+    return answer(200, "application/openmetrics-text; version=1.0.0; charset=utf-8", door_.registry_.expose_open_metrics());
+  }
+  answer(200, "text/plain; version=0.0.4; charset=utf-8", door_.registry_.expose());
 }
 
 void AdminFlow::post(const http::Target& target) {

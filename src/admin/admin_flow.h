@@ -27,6 +27,7 @@ class AdminFlow final : public http::ExchangeHandler {
   void show_history(std::string_view query);
   void show_requests(std::string_view query);
   void listen();
+  void metrics();
   void post(const http::Target& target);
   void explain(std::string_view query);
   void purge();

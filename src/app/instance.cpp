@@ -18,6 +18,7 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
       config_(parts_.config),
       store_(parts_.world, store_settings(*config_, parts_.fresh_secret, parts_.log)),
       client_(parts_.world, {}),
+      tracer_(parts_.world, client_, registry_, parts_.log, parts_.version),
       metrics_(registry_),
       door_(parts_.world, std::make_shared<const proxy::Snapshot>(config_), store_, client_, metrics_, parts_.access),
       dify_door_(parts_.world, door_.snapshot(), store_, door_.lanes(), client_, metrics_, parts_.access),
@@ -39,6 +40,9 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
   declare_gauges();
   door_.set_journal(&journal_);
   dify_door_.set_journal(&journal_);
+  tracer_.configure(config_->trace);
+  door_.set_tracer(&tracer_);
+  dify_door_.set_tracer(&tracer_);
   door_.lanes().set_log([this](LogLevel level, std::string_view words) { parts_.log.line(level, words); });
   if (auto redis = redis_settings(*config_)) {
     fleet_ = std::make_unique<proxy::Fleet>(parts_.world, std::move(*redis), door_.lanes());
@@ -233,6 +237,7 @@ std::string Instance::apply(std::shared_ptr<const config::Config> config) {
   door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
   dify_door_.set_snapshot(door_.snapshot());
   if (config_->cache.secret && secret_of(*before) != secret_of(*config_)) set_secret(config_->cache.secret->text);
+  tracer_.configure(config_->trace);
   allow_admin(admin_listener_->bound());
   llm_server_.set_limits(server_limits(*config_));
   dify_server_.set_limits(dify_limits(*config_));
@@ -254,7 +259,7 @@ void Instance::log_changes(const config::Config& before) const {
 void Instance::drain() {
   if (state_ == State::leaving || state_ == State::draining) {
     parts_.log.warning("told to stop again: ending now");
-    return end(0);
+    return end_now(0);
   }
   tell(Phase::stopping, "draining");
   if (state_ == State::starting || config_->drain_delay == 0s) return begin_drain();
@@ -288,6 +293,13 @@ void Instance::end_when_idle() {
 }
 
 void Instance::end(int code) {
+  drain_timer_.cancel();
+  if (tracer_.is_idle()) return end_now(code);
+  // Both doors may have become idle.
+  if (!std::exchange(ending_, true)) tracer_.flush(k_last_spans, [this, code] { end_now(code); });
+}
+
+void Instance::end_now(int code) {
   drain_timer_.cancel();
   if (on_over_) std::exchange(on_over_, nullptr)(code);
 }

@@ -21,6 +21,7 @@
 #include "proxy/fleet.h"
 #include "proxy/lane_gauges.h"
 #include "proxy/llm_door.h"
+#include "trace/tracer.h"
 
 namespace outrigger::app {
 
@@ -75,6 +76,8 @@ class Instance {
   static constexpr Duration k_certificate_soon = 14 * 24h;
   // How long the last error messages may take to leave.
   static constexpr Duration k_last_words = 50ms;
+  // How long the collector of spans may take for the last of them.
+  static constexpr Duration k_last_spans = 2s;
 
   void set_secret(const std::string& secret);
   void declare_gauges();
@@ -92,6 +95,7 @@ class Instance {
   void end_when_idle();
   void allow_admin(const io::Address& address);
   void end(int code);
+  void end_now(int code);
 
   InstanceParts parts_;
   std::function<void(int)> on_over_;
@@ -100,6 +104,7 @@ class Instance {
   obs::Journal journal_;
   cache::Store store_;
   http::Client client_;
+  trace::Tracer tracer_;
   proxy::Metrics metrics_;
   proxy::LlmDoor door_;
   proxy::DifyDoor dify_door_;
@@ -116,6 +121,7 @@ class Instance {
   State state_ = State::starting;
   io::Timer drain_timer_;       // of the delay, then of the drain
   std::string reload_problem_;  // why the last reload was refused; empty: it was not
+  bool ending_ = false;
 };
 
 // For people: one line each.

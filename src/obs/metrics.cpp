@@ -76,10 +76,12 @@ void append_sample(std::string& out, std::string_view name, std::string_view suf
   out += '\n';
 }
 
-void append_help(std::string& out, std::string_view help) {
+// OpenMetrics wants quotation marks escaped as well.
+void append_help(std::string& out, std::string_view help, bool is_open) {
   for (const char c : help) {
-    if (c == '\\') {
-      out += "\\\\";
+    if (c == '\\' || (is_open && c == '"')) {
+      out += '\\';
+      out += c;
     } else if (c == '\n') {
       out += "\\n";
     } else {
@@ -88,14 +90,33 @@ void append_help(std::string& out, std::string_view help) {
   }
 }
 
+// A bucket's bound: OpenMetrics has whole numbers with a fraction, too ("canonical numbers").
+std::string bound(double value, bool is_open) {
+  std::string text = number(value);
+  if (is_open && text.find_first_not_of("-0123456789") == std::string::npos) text += ".0";
+  return text;
+}
+
+constexpr std::string_view k_total = "_total";
+
+// "# UNIT" of a family whose name ends with one.
+void append_unit(std::string& out, std::string_view name) {
+  for (const std::string_view unit : {"seconds", "bytes"}) {
+    if (name.ends_with(unit)) out += fmt::format("# UNIT {} {}\n", name, unit);
+  }
+}
+
 }  // namespace
 
-void Histogram::observe(double value) {
+void Histogram::observe(double value, const Exemplar& exemplar) {
   if (std::isnan(value)) return;  // would make the sum useless for ever
   const auto bucket = std::lower_bound(bounds_->begin(), bounds_->end(), value) - bounds_->begin();
   ++counts_[static_cast<std::size_t>(bucket)];
   ++count_;
   sum_ += value;
+  if (!exemplar.trace.is_valid()) return;
+  if (kept_.empty()) kept_.resize(counts_.size());
+  kept_[static_cast<std::size_t>(bucket)] = {exemplar, value};
 }
 
 double Histogram::quantile(double q) const {
@@ -193,36 +214,54 @@ Histogram& Registry::histogram(std::string_view family, Labels labels) {
 
 void Registry::before_scrape(std::function<void()> hook) { impl_->hooks.push_back(std::move(hook)); }
 
-std::string Registry::expose() {
+std::string Registry::expose() { return expose_as(Format::prometheus); }
+
+std::string Registry::expose_open_metrics() { return expose_as(Format::open_metrics) + "# EOF\n"; }
+
+std::string Registry::expose_as(Format format) {
   constexpr std::string_view types[] = {"counter", "gauge", "histogram"};
+  const bool is_open = format == Format::open_metrics;
   for (const auto& hook : impl_->hooks) hook();
   std::string out;
   for (const Impl::Family& family : impl_->families) {
-    out += fmt::format("# HELP {} ", family.name);
-    append_help(out, family.help);
-    out += fmt::format("\n# TYPE {} {}\n", family.name, types[static_cast<std::size_t>(family.type)]);
+    // There a counter's family has a name without the suffix that its samples have.
+    std::string_view name = family.name;
+    if (is_open && family.type == Impl::Type::counter && name.ends_with(k_total)) name.remove_suffix(k_total.size());
+    out += fmt::format("# HELP {} ", name);
+    append_help(out, family.help, is_open);
+    out += fmt::format("\n# TYPE {} {}\n", name, types[static_cast<std::size_t>(family.type)]);
+    if (is_open) append_unit(out, name);
     for (const auto& [labels, series] : family.series) {
       if (family.type == Impl::Type::counter) {
-        append_sample(out, family.name, "", labels, "", number(series.counter.value()));
+        append_sample(out, name, is_open ? k_total : "", labels, "", number(series.counter.value()));
       } else if (family.type == Impl::Type::gauge) {
-        append_sample(out, family.name, "", labels, "", number(series.gauge.value()));
+        append_sample(out, name, "", labels, "", number(series.gauge.value()));
       } else {
-        append_histogram(out, family.name, labels, *series.histogram);
+        append_histogram(out, name, labels, *series.histogram, format);
       }
     }
   }
   return out;
 }
 
-void Registry::append_histogram(std::string& out, std::string_view name, std::string_view labels,
-                                const Histogram& histogram) {
+void Registry::append_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram,
+                                Format format) {
+  const bool is_open = format == Format::open_metrics;
+  const auto append_bucket = [&](std::size_t i, std::string_view le, std::uint64_t count) {
+    std::string value = fmt::format("{}", count);
+    if (is_open && i < histogram.kept_.size() && histogram.kept_[i].exemplar.trace.is_valid()) {
+      const auto& [exemplar, seen] = histogram.kept_[i];
+      value += fmt::format(" # {{trace_id=\"{}\"}} {} {:.3f}", hex(exemplar.trace), number(seen),
+                           static_cast<double>(unix_millis(exemplar.time)) / 1000);
+    }
+    append_sample(out, name, "_bucket", labels, fmt::format("le=\"{}\"", le), value);
+  };
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < histogram.bounds_->size(); ++i) {
     below += histogram.counts_[i];
-    append_sample(out, name, "_bucket", labels, fmt::format("le=\"{}\"", number((*histogram.bounds_)[i])),
-                  fmt::format("{}", below));
+    append_bucket(i, bound((*histogram.bounds_)[i], is_open), below);
   }
-  append_sample(out, name, "_bucket", labels, "le=\"+Inf\"", fmt::format("{}", histogram.count_));
+  append_bucket(histogram.bounds_->size(), "+Inf", histogram.count_);
   append_sample(out, name, "_sum", labels, "", number(histogram.sum_));
   append_sample(out, name, "_count", labels, "", fmt::format("{}", histogram.count_));
 }

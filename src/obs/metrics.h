@@ -14,6 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/time.h"
+#include "obs/trace_context.h"
+
 namespace outrigger::obs {
 
 using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
@@ -37,10 +40,17 @@ class Gauge {
   double value_ = 0;
 };
 
+// The trace that an observation was made in; without a valid id: none.
+struct Exemplar {
+  TraceId trace{};
+  WallTime time{};
+};
+
 class Histogram {
  public:
   explicit Histogram(const std::vector<double>& bounds) : bounds_(&bounds), counts_(bounds.size() + 1) {}
-  void observe(double value);
+  // Of each bucket the last exemplar is kept.
+  void observe(double value, const Exemplar& exemplar = {});
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] double sum() const { return sum_; }
   // An estimate by interpolation inside the bucket; 0 without observations.
@@ -52,6 +62,11 @@ class Histogram {
   std::vector<std::uint64_t> counts_;
   std::uint64_t count_ = 0;
   double sum_ = 0;
+  struct Kept {
+    Exemplar exemplar;
+    double value = 0;
+  };
+  std::vector<Kept> kept_;  // one for each bucket; empty: there was never an exemplar
 };
 
 // Families are declared with their help text; series come to be when first asked for. A family holds at most
@@ -79,10 +94,15 @@ class Registry {
   void before_scrape(std::function<void()> hook);
   // Prometheus text format 0.0.4. Families in the order of their declaration, series in the order of their labels.
   [[nodiscard]] std::string expose();
+  // The same as OpenMetrics 1.0, with exemplars.
+  [[nodiscard]] std::string expose_open_metrics();
 
  private:
   struct Impl;
-  static void append_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram);
+  enum class Format : unsigned char { prometheus, open_metrics };
+  std::string expose_as(Format format);
+  static void append_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram,
+                               Format format);
   std::unique_ptr<Impl> impl_;
 };
 

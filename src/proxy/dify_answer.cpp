@@ -277,6 +277,7 @@ void DifyFlow::finish(Outcome outcome) {
     }
     const DifyRun run = sum_up(outcome);
     if (call_kind_.asks_model && pursuit() != nullptr) door_.dify_metrics().count_run(run, door_.world().loop.now());
+    if (trace_) end_trace(outcome);
     if (door_.logs_access()) log_access(run);
   }
   leave_fill();
@@ -320,6 +321,8 @@ void DifyFlow::log_access(const DifyRun& run) {
   obs::AccessRecord record;
   record.time = door_.world().loop.wall_now();
   record.request_id = request_id_;
+  const std::string trace = trace_id();
+  record.trace_id = trace;
   record.door = "dify";
   record.app = caller_.label;
   record.kind = providers::dify::name(call_kind_.kind);

@@ -46,7 +46,9 @@ void DifyFlow::answer_run(Chain chain) {
   asked_ = Bytes::copy(std::exchange(body_, {}));
   Rng& rng = door_.world().rng;
   minted_ = {mint(door_.keys(), rng), mint(door_.keys(), rng), mint(door_.keys(), rng), mint(door_.keys(), rng)};
+  if (trace_) trace_->begin_lookup();
   cache::EntryPtr entry = door_.store().find_now(judgement_.identity);
+  if (trace_) trace_->end_lookup();
   if (entry != nullptr && !door_.fresh().is_current(caller_.digest, entry->meta().stored_at)) entry = nullptr;
   if (entry != nullptr && is_servable(*entry)) {
     if (config.cache.mode == CacheMode::observe) {
@@ -75,6 +77,7 @@ void DifyFlow::join_or_lead(Chain chain, cache::EntryPtr stale) {
   DifyFill* under_way = may_share ? door_.fills().joinable(key) : nullptr;
   if (under_way != nullptr && under_way->order().identity == judgement_.identity) {
     result_ = CacheResult::coalesced;
+    if (trace_) trace_->link_to(under_way->trace());
     fill_ = under_way;
     fill_->follow(*this, std::string(text_of(minted_.task)));
     return on_fill();

@@ -18,6 +18,7 @@
 #include "proxy/dify_stops.h"
 #include "proxy/dify_uploads.h"
 #include "proxy/lanes.h"
+#include "trace/tracer.h"
 
 namespace outrigger::proxy {
 
@@ -43,6 +44,9 @@ class DifyDoor final : public http::Acceptor {
   void set_access_log(obs::LineSink* access) { outlet_.set_log(access); }
   // Must outlive the door.
   void set_journal(obs::Journal* journal) { outlet_.set_journal(journal); }
+  // Null, or never called: nothing is traced. Must outlive the door.
+  void set_tracer(trace::Tracer* tracer) { tracer_ = tracer; }
+  [[nodiscard]] trace::Tracer* tracer() { return tracer_; }
   void set_draining() { draining_ = true; }
   // Those who are being answered are told, inside their stream if need be.
   void abandon_all(ErrorCode why);
@@ -90,6 +94,7 @@ class DifyDoor final : public http::Acceptor {
   http::Client& client_;
   Metrics& metrics_;
   obs::Outlet outlet_;
+  trace::Tracer* tracer_ = nullptr;
   std::optional<Rng> ids_;  // made with the first request: a door that is off draws nothing
   DifyMetrics dify_metrics_;
   DifyApps apps_;

@@ -70,12 +70,14 @@ bool DifyFill::stop(std::string_view task) {
 
 void DifyFill::begin() {
   if (!order_.look_up) return ask();
+  order_.run.trace.begin_lookup();
   lookup_ = owner_.store_.find_later({{order_.key, order_.identity}},
                                      [this](cache::Store::Found found) { on_looked_up(std::move(found)); });
 }
 
 void DifyFill::on_looked_up(cache::Store::Found found) {
   lookup_.reset();
+  order_.run.trace.end_lookup();
   const WallTime now = owner_.door_.world().loop.wall_now();
   const cache::EntryPtr& entry = found.front();
   const bool is_current = entry != nullptr && owner_.fresh_.is_current(app_, entry->meta().stored_at);

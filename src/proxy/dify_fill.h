@@ -88,6 +88,7 @@ class DifyFill final : private DifyPursuitHandler {
 
   // All but its run, which is the pursuit's once it is asked for.
   [[nodiscard]] const DifyFillOrder& order() const { return order_; }
+  [[nodiscard]] const CallTrace& trace() const { return pursuit_ != nullptr ? pursuit_->order().trace : order_.run.trace; }
   // The digest of the app's key.
   [[nodiscard]] const std::string& app() const { return app_; }
   [[nodiscard]] const DifyPursuit* pursuit() const { return pursuit_.get(); }

@@ -41,6 +41,7 @@ void DifyFlow::begin() {
   const http::RequestHead& request = exchange_.request();
   started_ = door_.world().loop.now();
   request_id_ = door_.new_request_id();
+  trace_ = begin_trace(door_.tracer(), request.headers);
   call_kind_ = dify::classify(request.method, request.target);
   queue_ = dify::queue_class(call_kind_, false);
   name_app();
@@ -152,6 +153,7 @@ DifyPursuitOrder DifyFlow::order(Chain chain) {
   order.caller.user = run_.user;
   order.head = request;
   order.head.target = target();
+  if (trace_) order.trace = trace_->call = call_trace();
   if (swap_) order.head.headers.set("Accept-Encoding", "identity");  // ids are looked for in the answer
   order.peer = exchange_.peer();
   if (!reads_whole_) {

@@ -32,6 +32,7 @@
 #include "proxy/dify_tunnel.h"
 #include "proxy/dify_uploads.h"
 #include "proxy/metrics.h"
+#include "proxy/request_trace.h"
 
 namespace outrigger::proxy {
 
@@ -119,6 +120,10 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   void finish(Outcome outcome);
   [[nodiscard]] DifyRun sum_up(Outcome outcome) const;
   void log_access(const DifyRun& run);
+  // What is told of it in traces: dify_trace.cpp.
+  [[nodiscard]] CallTrace call_trace() const;
+  void end_trace(Outcome outcome);
+  [[nodiscard]] std::string trace_id() const;
   [[nodiscard]] Outcome outcome_of_answer() const;
   // Of what this client has asked of Dify; null: nothing.
   [[nodiscard]] const DifyPursuit* pursuit() const;
@@ -170,6 +175,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   std::uint64_t request_bytes_ = 0, sent_bytes_ = 0;
   std::optional<Duration> age_;  // of a stored answer
   double saved_usd_ = 0;
+  std::unique_ptr<RequestTrace> trace_;  // null: it is not traced
   MonoTime started_{};
   MonoTime first_byte_{};
 };

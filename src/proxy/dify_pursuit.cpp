@@ -35,10 +35,13 @@ DifyPursuit::DifyPursuit(DifyDoor& door, DifyPursuitOrder order, DifyPursuitHand
     : door_(door), order_(std::move(order)), handler_(handler) {}
 
 DifyPursuit::~DifyPursuit() {
+  end_traced("abandoned");
   if (watch_) watch_->let_go();
 }
 
 void DifyPursuit::start() {
+  order_.trace.begin();
+  waiting_since_ = door_.world().loop.now();
   if (!is_paced()) return pass_at_once();
   wait_for_turn();
 }
@@ -77,11 +80,14 @@ void DifyPursuit::wait_for_turn() {
 void DifyPursuit::on_refused(const Refusal& refusal) {
   const bool is_shed = refusal.code == ErrorCode::queue_full || refusal.code == ErrorCode::queue_wait;
   if (is_shed) door_.metrics().count_shed(order_.chain.front().name, refusal.reason);
+  order_.trace.note_wait(waiting_since_, order_.chain.front().name, refusal.reason);
+  end_traced({}, traits(refusal.code).name);
   const bool helps = is_shed || refusal.code == ErrorCode::no_target || sent_nothing(refusal.code);
   handler_.on_no_answer(refusal.code, helps ? std::optional(std::max<Duration>(refusal.retry_after, 1s)) : std::nullopt);
 }
 
 void DifyPursuit::on_admitted(std::size_t step, DifyPermits permits) {
+  if (door_.world().loop.now() > waiting_since_) order_.trace.note_wait(waiting_since_, order_.chain[step].name, {});
   const DifyWatch::Subject subject{order_.chain[step].name, order_.chain.size() > dify_equals(*order_.snapshot),
                                    order_.kind.run, order_.keep};
   watch_.emplace(door_.world(), door_.metrics(), subject, std::move(permits));
@@ -118,6 +124,7 @@ void DifyPursuit::send(std::size_t step) {
   // Any other offer to leave HTTP, and one that is not sound, is passed over (RFC 9110 §7.8): the backend never hears of it, and so
   // cannot agree to what we would not understand. Dify answers it in its own words.
   if (!is_paced() && http::asks_web_socket(order_.head)) order.upgrade = http::k_web_socket;
+  traced_ = order_.trace.begin_attempt(link, order.head);
   order.body = order_.body;
   order.streamed_body = order_.streamed_body;
   order.streamed_length = order_.streamed_length;
@@ -142,7 +149,10 @@ void DifyPursuit::on_call_failed(Error error) {
   call_.reset();
   const bool is_unsent = sent_nothing(error.code);
   door_.metrics().count_attempt(served_by_, traits(error.code).name);
+  order_.trace.end_attempt(traced_, traits(error.code).name, status_, first_event_);
+  waiting_since_ = door_.world().loop.now();
   if (has_begun_) {
+    end_traced({}, traits(error.code).name);
     if (watch_) watch_->note_cut(error.code);
     return handler_.on_answer_cut(error.code);
   }
@@ -160,6 +170,7 @@ void DifyPursuit::on_call_failed(Error error) {
     return admission_->note_unreachable(step_, error.code);
   }
   if (may_repeat && step_ + 1 < order_.chain.size()) return send(step_ + 1);
+  end_traced({}, traits(error.code).name);
   handler_.on_no_answer(error.code, is_unsent ? std::optional<Duration>(1s) : std::nullopt);
 }
 
@@ -176,6 +187,8 @@ void DifyPursuit::on_call_head(http::ResponseHead head) {
       return on_call_failed({ErrorCode::upstream_protocol, "the backend did not prove that it agreed to a WebSocket"});
     }
     door_.metrics().count_attempt(served_by_, "ok");
+    status_ = head.status;
+    end_traced("ok");
     return handler_.on_answer(std::move(head), std::nullopt);
   }
   head_ = std::move(head);
@@ -222,6 +235,7 @@ void DifyPursuit::on_call_end() {
   if (is_held_) return end_held();
   door_.metrics().count_attempt(served_by_, status_ < 400 ? "ok" : "status_" + std::to_string(status_));
   if (is_stream_) verdict_ = watch_->finish();
+  end_traced(status_ < 400 ? "ok" : "status_" + std::to_string(status_), has_failed() ? "failed" : "");
   if (watch_) watch_->let_go();
   handler_.on_answer_end();
 }
@@ -236,6 +250,8 @@ void DifyPursuit::end_held() {
   door_.metrics().count_attempt(served_by_, outcome);
   if (said_ == providers::SignalKind::rate && !order_.streamed_body) {
     // Dify's word for "not begun". The client need not hear it as long as there is time.
+    order_.trace.end_attempt(traced_, outcome, status_, {});
+    waiting_since_ = door_.world().loop.now();
     watch_.reset();
     held_.clear();
     is_held_ = false;
@@ -243,9 +259,19 @@ void DifyPursuit::end_held() {
   }
   watch_->note_answer(signal, status_ == 200 ? std::string_view(held_) : std::string_view());
   if (status_ == 200) verdict_ = watch_->finish();
+  end_traced(outcome, outcome == "ok" ? std::string_view() : std::string_view(outcome));
   watch_->let_go();
   has_begun_ = true;
   handler_.on_answer(std::move(head_), Bytes::copy(held_));
+}
+
+// The attempt that is under way, if there is one, and the run as a whole.
+void DifyPursuit::end_traced(std::string_view outcome, std::string_view problem) {
+  if (attempts_ > 0 && !outcome.empty()) order_.trace.end_attempt(traced_, outcome, status_, first_event_);
+  const dify::RunReader* answer = std::as_const(*this).reader();
+  if (answer != nullptr && answer->usage()) order_.trace.note_usage(*answer->usage());
+  if (!problem.empty()) order_.trace.fail(problem);
+  order_.trace.end();
 }
 
 bool DifyPursuit::has_failed() const { return said_ == providers::SignalKind::health || (watch_ && watch_->has_failed()); }

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "providers/dify/call.h"
+#include "proxy/call_trace.h"
 #include "proxy/dify_admission.h"
 #include "proxy/dify_call.h"
 #include "proxy/dify_chain.h"
@@ -60,6 +61,7 @@ struct DifyPursuitOrder {
   bool streaming = false;  // of a run
   bool keep = false;       // its answer is to be stored, or told to others
   DifyCaller caller;
+  CallTrace trace;
   http::RequestHead head;  // as the client sent it
   std::string peer;
   std::optional<Bytes> body;  // whole, or:
@@ -132,6 +134,7 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   void note_first_event();
   void begin_answer();
   void end_held();
+  void end_traced(std::string_view outcome, std::string_view problem = {});
 
   DifyDoor& door_;
   DifyPursuitOrder order_;
@@ -143,6 +146,8 @@ class DifyPursuit final : private DifyAdmissionHandler, private DifyCallHandler 
   http::RequestHead sent_head_;  // of a run, for its stop
   int attempts_ = 0;
   std::string served_by_;
+  MonoTime waiting_since_{};
+  std::size_t traced_ = 0;  // which attempt it is to the trace
 
   http::ResponseHead head_;  // of the answer
   int status_ = 0;

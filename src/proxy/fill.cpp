@@ -45,6 +45,7 @@ void Fill::let_go() {
   lookup_.reset();
   settle_bill();
   pursuit_.reset();
+  order_.call.trace.end();
   owner_.calling_.held -= recording_.held();
 }
 
@@ -81,6 +82,7 @@ void Fill::start() {
   } else {
     wanted.push_back({order_.storing->key, order_.storing->identity});
   }
+  order_.call.trace.begin_lookup();
   lookup_ =
       owner_.store_.find_later(std::move(wanted), [this](cache::Store::Found found) { on_looked_up(std::move(found)); });
 }
@@ -96,6 +98,7 @@ bool Fill::is_servable(const cache::Entry& entry, WallTime now) const {
 
 void Fill::on_looked_up(cache::Store::Found found) {
   lookup_.reset();
+  order_.call.trace.end_lookup();
   const WallTime now = owner_.calling_.world.loop.wall_now();
   if (order_.batch) {
     for (cache::EntryPtr& entry : found) {
@@ -134,6 +137,7 @@ void Fill::complete_batch() {
 
 void Fill::call_upstream() {
   state_ = State::calling;
+  order_.call.trace.begin();
   std::optional<Bytes> body = order_.call.body;
   if (order_.batch) body = Bytes::copy(order_.batch->request_body(order_.batch->unknown()));
   pursuit_ = std::make_unique<Pursuit>(owner_.calling_, order_.call, std::move(body), *this);
@@ -262,6 +266,7 @@ void Fill::accept_batch() {
     if (!storing_forbidden_) owner_.store_.put(entry);
   }
   owner_.calling_.metrics.count_tokens(served_by(), paid, 0);
+  order_.call.trace.note_usage({paid, 0});
   pursuit_->settle(paid);
   bill_.charge(pursuit_->served_by(), {paid, 0});
   if (!whole) assembled_ = Bytes::copy(order_.batch->render(UsagePolicy::original, order_.storing->meta.model));
@@ -271,10 +276,12 @@ void Fill::accept_batch() {
 bool Fill::judge_answer(std::expected<providers::Answer, chat::NoStoreReason> verdict) {
   if (const auto used = reader_->usage()) {
     owner_.calling_.metrics.count_tokens(served_by(), used->prompt_tokens, used->completion_tokens);
+    order_.call.trace.note_usage(*used);
     pursuit_->settle(used->prompt_tokens + used->completion_tokens);
   }
   if (verdict) {
     answer_ = std::move(*verdict);
+    order_.call.trace.note_model(answer_->model);
     if (order_.storing && !not_stored_) store_answer(*answer_);
     return true;
   }
@@ -352,6 +359,8 @@ void Fill::on_answer_cut(Error error) {
 
 void Fill::on_no_answer(Failure failure) {
   bill_.drop();
+  const bool has_status = failure.code == ErrorCode::upstream_status && failure.answer;
+  order_.call.trace.fail(has_status ? std::to_string(failure.answer->head.status) : std::string(traits(failure.code).name));
   if (serve_instead(failure)) return;
   if (failure.code == ErrorCode::upstream_status) return end_with_words(std::move(*failure.answer));
   retry_after_ = failure.signal.retry_after;
@@ -374,6 +383,7 @@ void Fill::fail(Error error) {
   settle_bill();
   if (pursuit_) pursuit_->end();
   error_ = std::move(error);
+  order_.call.trace.fail(traits(error_.code).name);
   enter(State::failed);
 }
 
@@ -406,6 +416,7 @@ void Fill::enter(State next) {
   state_ = next;
   if (next == State::complete || next == State::failed) {
     patience_.cancel();
+    order_.call.trace.end();
     owner_.close(*this);
   }
   notify();

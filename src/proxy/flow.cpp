@@ -27,6 +27,7 @@ void Flow::begin() {
   const http::RequestHead& request = exchange_.request();
   started_ = door_.world().loop.now();
   request_id_ = door_.new_request_id();
+  trace_ = begin_trace(door_.tracer(), request.headers);
   destination_ = door_.destination(request.target);
   served_by_ = destination_.target->upstream->name;
   bypass_ = chat::BypassReason::refused;
@@ -188,7 +189,9 @@ bool Flow::may_serve_expired(const cache::Entry& entry) const {
 }
 
 void Flow::answer_from_cache() {
+  if (trace_) trace_->begin_lookup();
   cache::EntryPtr entry = door_.store().find_now(judgement_.identity);
+  if (trace_) trace_->end_lookup();
   if (entry != nullptr && is_servable(*entry)) {
     if (judgement_.policy->mode == CacheMode::observe) {
       result_ = CacheResult::observe;
@@ -211,6 +214,7 @@ void Flow::answer_embeddings() {
   const bool may_serve = judgement_.policy->mode != CacheMode::observe;
   std::vector<EmbeddingBatch::Element> elements;
   bool all_known = true;
+  if (trace_) trace_->begin_lookup();
   for (const chat::Request::Input& input : judgement_.request.inputs) {
     EmbeddingBatch::Element element;
     element.identity = input_identity(judgement_, destination_, exchange_.request().headers, input, door_.keys());
@@ -225,6 +229,7 @@ void Flow::answer_embeddings() {
     }
     elements.push_back(std::move(element));
   }
+  if (trace_) trace_->end_lookup();
   auto batch = std::make_unique<EmbeddingBatch>(body_, std::move(elements));
   if (all_known && may_serve) {
     usage_.prompt_tokens = batch->tokens();
@@ -244,6 +249,7 @@ void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> b
     Fill* under_way = door_.fills().joinable(key_);
     if (under_way != nullptr && under_way->order().storing->identity == judgement_.identity) {
       result_ = CacheResult::coalesced;
+      if (trace_) trace_->link_to(under_way->order().call.trace);
       follow(*under_way);
       return;
     }
@@ -265,6 +271,7 @@ FillOrder Flow::order_for(bool storing) const {
   FillOrder order;
   order.call = call_order(snapshot_, judgement_, exchange_.request(), Bytes::copy(body_), door_.world().rng);
   order.include_usage = judgement_.request.include_usage;
+  if (trace_) order.call.trace = trace_->call = call_trace(order.call.chain);
   order.fixed = fixed_entry(judgement_, door_.world().loop.wall_now());
   if (!storing) return order;
   FillOrder::Storing& to = order.storing.emplace();
@@ -342,6 +349,7 @@ void Flow::finish(Outcome outcome) {
   series.cache[static_cast<std::size_t>(result_)]->add();
   door_.metrics().overhead().observe(seconds(own_time_));
 
+  if (trace_) end_trace(outcome);
   if (door_.logs_access()) log_access(outcome);
 }
 
@@ -351,6 +359,8 @@ void Flow::log_access(Outcome outcome) {
   obs::AccessRecord record;
   record.time = door_.world().loop.wall_now();
   record.request_id = request_id_;
+  const std::string trace = trace_id();
+  record.trace_id = trace;
   record.door = "llm";
   if (client_ != nullptr) record.client = client_->name;
   const std::string peer = exchange_.peer();

@@ -22,6 +22,7 @@
 #include "obs/access_log.h"
 #include "proxy/fills.h"
 #include "proxy/judge.h"
+#include "proxy/request_trace.h"
 
 namespace outrigger::proxy {
 
@@ -103,6 +104,11 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void finish(Outcome outcome);
   void log_access(Outcome outcome);
 
+  // What is told of it in traces: flow_trace.cpp.
+  [[nodiscard]] CallTrace call_trace(const Chain& chain) const;
+  void end_trace(Outcome outcome);
+  [[nodiscard]] std::string trace_id() const;
+
   LlmDoor& door_;
   http::Exchange& exchange_;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -143,6 +149,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::uint64_t sent_bytes_ = 0;
   providers::Usage usage_;
   double saved_usd_ = 0, spent_usd_ = 0;
+  std::unique_ptr<RequestTrace> trace_;  // null: it is not traced
   MonoTime started_{};
   MonoTime first_byte_{};
   Duration own_time_{};

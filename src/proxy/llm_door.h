@@ -13,6 +13,7 @@
 #include "proxy/metrics.h"
 #include "proxy/refreshes.h"
 #include "proxy/snapshot.h"
+#include "trace/tracer.h"
 
 namespace outrigger::proxy {
 
@@ -36,6 +37,9 @@ class LlmDoor final : public http::Acceptor {
   void set_access_log(obs::LineSink* access) { outlet_.set_log(access); }
   // Must outlive the door.
   void set_journal(obs::Journal* journal) { outlet_.set_journal(journal); }
+  // Null, or never called: nothing is traced. Must outlive the door.
+  void set_tracer(trace::Tracer* tracer) { tracer_ = tracer; }
+  [[nodiscard]] trace::Tracer* tracer() { return tracer_; }
   void set_draining() { draining_ = true; }
 
   // Where a request with that target goes: Snapshot::destination, with the last answer remembered, because clients ask for the
@@ -69,6 +73,7 @@ class LlmDoor final : public http::Acceptor {
   cache::Store& store_;
   Metrics& metrics_;
   obs::Outlet outlet_;
+  trace::Tracer* tracer_ = nullptr;
   Rng ids_;
   std::shared_ptr<chat::KeyMaker> keys_;
   Lanes lanes_;

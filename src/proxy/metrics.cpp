@@ -125,12 +125,12 @@ void Metrics::count_attempt(std::string_view target, std::string_view outcome) {
   found->second->add();
 }
 
-void Metrics::observe_first_token(std::string_view target, Duration time) {
+void Metrics::observe_first_token(std::string_view target, Duration time, const obs::Exemplar& exemplar) {
   auto& [name, series] = of_target(target);
   if (series.first_token == nullptr) {
     series.first_token = &registry_.histogram("outrigger_first_token_seconds", {{"target", name}});
   }
-  series.first_token->observe(seconds(time));
+  series.first_token->observe(seconds(time), exemplar);
 }
 
 void Metrics::count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion) {

@@ -61,7 +61,7 @@ class Metrics {
   // Events, blocks and members of an answer that the client's dialect has no place for.
   void count_untranslated(std::uint64_t pieces);
   void count_attempt(std::string_view target, std::string_view outcome);
-  void observe_first_token(std::string_view target, Duration time);
+  void observe_first_token(std::string_view target, Duration time, const obs::Exemplar& exemplar = {});
   void count_tokens(std::string_view target, std::uint64_t prompt, std::uint64_t completion);
   obs::Histogram& overhead() { return overhead_; }
   obs::Savings& savings() { return savings_; }

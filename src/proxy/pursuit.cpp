@@ -41,6 +41,11 @@ providers::openai::RequestRewrite rewrite_for(const Link& link) {
   return rewrite;
 }
 
+std::string_view told(Waiter::Turn turn) {
+  if (turn == Waiter::Turn::go) return {};
+  return turn == Waiter::Turn::overdue ? "overdue" : "displaced";
+}
+
 std::string outcome_of(const Failure& failure) {
   if (failure.code != ErrorCode::upstream_status) return std::string(traits(failure.code).name);
   return "status_" + std::to_string(failure.answer->head.status);
@@ -56,7 +61,10 @@ Pursuit::Pursuit(CallContext& context, const PursuitOrder& order, std::optional<
   ticket_.cost = order.cost;
 }
 
-Pursuit::~Pursuit() { stop_waiting(); }
+Pursuit::~Pursuit() {
+  stop_waiting();
+  for (const Running& running : running_) end_traced(running, "abandoned");
+}
 
 void Pursuit::start() {
   begun_ = now();
@@ -236,14 +244,17 @@ void Pursuit::count_shed(std::size_t index, resilience::ShedReason reason) {
 }
 
 void Pursuit::stop_waiting() {
-  if (waiting_at_ != nullptr) std::exchange(waiting_at_, nullptr)->leave(place_);
+  if (waiting_at_ == nullptr) return;
+  std::exchange(waiting_at_, nullptr)->leave(place_);
+  order_.trace.note_wait(waiting_since_, order_.chain[waiting_step_].name, "abandoned");
 }
 
 void Pursuit::on_turn(Turn turn) {
   waiting_at_ = nullptr;
   const Duration waited = now() - waiting_since_;
   waited_ += waited;
-  context_.metrics.of_model(order_.asked).queue_wait->observe(seconds(waited));
+  context_.metrics.of_model(order_.asked).queue_wait->observe(seconds(waited), order_.trace.exemplar());
+  order_.trace.note_wait(waiting_since_, order_.chain[waiting_step_].name, told(turn));
   Step& step = steps_[waiting_step_];
   if (turn == Turn::overdue) step.was_awaited = true;
   if (turn == Turn::displaced) {
@@ -287,7 +298,9 @@ void Pursuit::run(std::size_t index, Permit permit) {
   order.permit.emplace(std::move(permit));
   order.holds_prelude = steps_.size() > 1 && !order_.needs.ping;
   order.is_ping = order_.needs.ping;
-  running_.push_back({index, std::make_unique<Runner>(context_, std::move(order), *this)});
+  order.trace = order_.trace;
+  const std::size_t traced = order_.trace.begin_attempt(link, order.request.head);
+  running_.push_back({index, std::make_unique<Runner>(context_, std::move(order), *this), traced});
   if (running_.size() == 1) watch_for_hedge(lane);
 }
 
@@ -310,7 +323,8 @@ void Pursuit::run_unwatched() {
   order.name = link.name;
   order.limits = order_.limits;
   order.request = request_for(link, context_.lanes.next_key(), body_);
-  running_.push_back({0, std::make_unique<Runner>(context_, std::move(order), *this)});
+  const std::size_t traced = order_.trace.begin_attempt(link, order.request.head);
+  running_.push_back({0, std::make_unique<Runner>(context_, std::move(order), *this), traced});
 }
 
 // A probe's failure must not be its client's: when it takes longer than the target usually does, a fallback is asked beside
@@ -393,25 +407,35 @@ void Pursuit::on_committed(Runner& runner, Committed answer) {
   const int status = answer.head.status;
   // How it ends is not known yet.
   tried_.push_back({served_by().name, status < 400 ? "ok" : "status_" + std::to_string(status), now() - runner.started()});
-  if (answer.is_complete) context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+  if (answer.is_complete) {
+    context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+    end_traced(running_.front(), tried_.back().outcome);
+  }
   handler_.on_answer(std::move(answer));
 }
 
 void Pursuit::on_runner_end() {
   context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+  end_traced(running_.front(), tried_.back().outcome);
   handler_.on_answer_end();
 }
 
 void Pursuit::on_runner_cut(Error error) {
   tried_.back().outcome = traits(error.code).name;
   context_.metrics.count_attempt(served_by().name, tried_.back().outcome);
+  end_traced(running_.front(), tried_.back().outcome);
   handler_.on_answer_cut(std::move(error));
 }
 
 void Pursuit::note_tried(const Running& running, std::string outcome) {
   const std::string& target = order_.chain[running.step].name;
   context_.metrics.count_attempt(target, outcome);
+  end_traced(running, outcome);
   tried_.push_back({target, std::move(outcome), now() - running.runner->started()});
+}
+
+void Pursuit::end_traced(const Running& running, std::string_view outcome) {
+  order_.trace.end_attempt(running.traced, outcome, running.runner->answered_with(), running.runner->first_token());
 }
 
 std::vector<Pursuit::Running>::iterator Pursuit::running_of(const Runner& runner) {
@@ -446,7 +470,10 @@ void Pursuit::end() {
   stop_waiting();
   timer_.cancel();
   hedge_.cancel();
-  for (Running& running : running_) context_.world.loop.retire(std::move(running.runner));
+  for (Running& running : running_) {
+    end_traced(running, "abandoned");
+    context_.world.loop.retire(std::move(running.runner));
+  }
   running_.clear();
 }
 

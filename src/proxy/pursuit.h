@@ -52,6 +52,8 @@ struct PursuitOrder {
   Duration patience = 240s;  // how long the client waits for the first byte
   Duration queue_wait = 20s;
 
+  CallTrace trace;
+
   // For the queue.
   std::uint64_t flow = 0;  // who asks: fairness is between these
   resilience::QueueClass queue_class = resilience::QueueClass::blocking;
@@ -129,6 +131,7 @@ class Pursuit final : public RunnerHandler, public Waiter {
   struct Running {
     std::size_t step;
     std::unique_ptr<Runner> runner;
+    std::size_t traced = 0;  // which attempt it is to the trace
   };
   struct Refusal {
     ErrorCode code;
@@ -166,6 +169,7 @@ class Pursuit final : public RunnerHandler, public Waiter {
   void hedge(bool is_probe);
   void note_failure(std::size_t index, const Failure& failure);
   void note_tried(const Running& running, std::string outcome);
+  void end_traced(const Running& running, std::string_view outcome);
   [[nodiscard]] std::vector<Running>::iterator running_of(const Runner& runner);
 
   CallContext& context_;

@@ -59,9 +59,11 @@ void Runner::note_progress() {
 // The first token, or a whole blocking answer, has come.
 void Runner::note_success() {
   if (std::exchange(has_succeeded_, true)) return;
+  first_token_ = loop().now();
   if (!order_.permit) return;
   order_.permit->succeeded(answered_as_stream_);
-  if (answered_with_ == 200) context_.metrics.observe_first_token(order_.name, loop().now() - started_);
+  if (answered_with_ == 200)
+    context_.metrics.observe_first_token(order_.name, first_token_ - started_, order_.trace.exemplar());
 }
 
 void Runner::settle(std::uint64_t tokens) {

@@ -18,6 +18,7 @@
 #include "providers/answer.h"
 #include "providers/signals.h"
 #include "proxy/attempt.h"
+#include "proxy/call_trace.h"
 #include "proxy/interpreter.h"
 #include "proxy/lane.h"
 #include "proxy/metrics.h"
@@ -97,6 +98,7 @@ class Runner final : public AttemptHandler {
     std::uint64_t hold_max = 0;                       // blocking answers are watched to their end up to here
     std::optional<Permit> permit;                     // nothing: passed through, so whatever has a head is committed at once
     bool holds_prelude = false;                       // of a stream, until its first token
+    CallTrace trace{};                                // what is told of it
     bool is_ping = false;                             // a credential check: what it finds is not held against the target
   };
   Runner(CallContext& context, Order order, RunnerHandler& handler);
@@ -118,6 +120,10 @@ class Runner final : public AttemptHandler {
 
   [[nodiscard]] bool is_probe() const { return order_.permit && order_.permit->is_probe(); }
   [[nodiscard]] MonoTime started() const { return started_; }
+  // The epoch: it has not come.
+  [[nodiscard]] MonoTime first_token() const { return first_token_; }
+  // The status; 0: nothing has come.
+  [[nodiscard]] int answered_with() const { return answered_with_; }
 
  private:
   enum class State : unsigned char { asking, watching, refused, committed };
@@ -151,6 +157,7 @@ class Runner final : public AttemptHandler {
   std::unique_ptr<Attempt> attempt_;
   State state_ = State::asking;
   MonoTime started_{};
+  MonoTime first_token_{};
   bool answered_as_stream_ = false;
   int answered_with_ = 0;
   bool has_succeeded_ = false;  // as its Permit was told
