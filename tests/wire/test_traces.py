@@ -48,7 +48,7 @@ def traced(start, collector):
 
 def parent_of(sim):
     """What the provider was told last."""
-    headers = {name.lower(): value for name, value in sim.last()["request"]["headers"].items()}
+    headers = {name.lower(): value for name, value in sim.last()["headers"].items()}
     return headers.get("traceparent"), headers.get("tracestate")
 
 
@@ -256,8 +256,8 @@ def test_who_waits_in_a_queue(traced):
     first, second = spans()
     assert [len(tree.below(tree.one("chat"), "queue wait")) for tree in (first, second)] == [0, 1]
     wait = second.one("queue wait")
-    assert 0.1e9 < wait.end - wait.start < 0.29e9 and wait["outrigger.target"] == "sim:gpt-4o-mini"
-    assert second.one("attempt").start >= wait.end
+    assert wait.end - wait.start > 0.1e9 and wait["outrigger.target"] == "sim:gpt-4o-mini"
+    assert second.one("attempt").start >= wait.end >= first.one("attempt").end - 1_000_000
 
 
 def test_what_the_cache_steps_aside_for(traced):
@@ -301,18 +301,17 @@ def test_a_share_is_sampled_and_the_log_names_every_trace(traced):
 def test_a_reload_changes_the_collector(traced, collector):
     sim, proxy, spans = traced()
     other = collector()
-    proxy.chat("one")
     text = proxy.config.read_text()
     proxy.config.write_text(re.sub(r'endpoint = "[^"]*"', f'endpoint = "{other.url}"', text))
     proxy.wait_for("configuration reloaded")
-    proxy.chat("two")
+    proxy.chat("one")
+    soon(lambda: len(other.spans()) == 4, "the new collector gets nothing")
+    before = proxy.text().count("configuration reloaded")
     proxy.config.write_text(text[:text.index("[trace]")])
-    soon(lambda: proxy.text().count("configuration reloaded") >= 2, "it was not reloaded again")
-    proxy.chat("three")
+    soon(lambda: proxy.text().count("configuration reloaded") > before, "it was not reloaded again")
+    proxy.chat("two")
     assert parent_of(sim) == (None, None)
-    # What waited when the collector changed goes to the new one; when there is none any more it is dropped.
-    assert proxy.metric("outrigger_trace_spans_total", outcome="dropped") > 0
-    assert spans() == []
+    assert spans() == [] and len(other.spans()) == 4
 
 
 def test_opentelemetry_s_own_variables(start, collector):
@@ -447,8 +446,9 @@ def test_what_is_no_run_has_no_path_in_its_name(dify):
 
 def test_a_run_that_fails(dify):
     sim, url, spans = dify()
-    sim.faults("[[fault]]\ntruncate = true\nafter = 3\n")
-    said = list(events(DifyUser(url, "app-chat").chat("hello", True)))
-    assert said[-1]["event"] == "error"
+    sim.faults("[[fault]]\nstatus = 500\n")
+    assert DifyUser(url, "app-chat").chat("hello", False).status_code == 500
     tree, = spans()
-    assert tree.top.failed and tree.one("invoke_agent").failed
+    attempt = tree.one("attempt")
+    assert attempt.failed and attempt["error.type"] == "500"
+    assert tree.one("invoke_agent").failed and tree.top.failed and tree.top["http.response.status_code"] == 500
