@@ -8,6 +8,7 @@
 
 #include "admin/explain.h"
 #include "app/app.h"
+#include "app/prices.h"
 #include "config/reference.h"
 #include "net/environment.h"
 
@@ -25,6 +26,7 @@ int check(const std::string& file) {
   const config::Loaded loaded = config::load_file(file, outrigger::net::environment());
   print(loaded.diagnostics);
   if (loaded.config == nullptr) return 1;
+  print(outrigger::app::price_warnings(*loaded.config, file));
   std::fputs(config::summary(*loaded.config).c_str(), stdout);
   return 0;
 }

@@ -24,4 +24,20 @@ void describe_spending(Json& json, Json::Value object, const obs::Spending& spen
   }
 }
 
+void describe_clients(Json& json, Json::Value array, const proxy::Clients& clients) {
+  clients.each([&](const proxy::ClientAccount& account) {
+    const Json::Value client = json.append_object(array);
+    json.put(client, "name", account.name());
+    json.put(client, "requests", account.requests());
+    json.put(client, "refused", account.refused());
+    const Json::Value spent = json.object(client, "spent_usd");
+    const Json::Value budget = json.object(client, "budget_usd");
+    for (const resilience::Period period : resilience::k_periods) {
+      const char* name = resilience::name(period).data();
+      json.put(spent, name, account.spent_usd(period));
+      if (const auto& limit = account.limits().of(period)) json.put(budget, name, resilience::in_usd(*limit));
+    }
+  });
+}
+
 }  // namespace outrigger::admin

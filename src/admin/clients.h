@@ -3,11 +3,16 @@
 
 #include "admin/json.h"
 #include "obs/spending.h"
+#include "proxy/clients.h"
 
 namespace outrigger::admin {
 
 // The tokens that were paid for and what they cost, in all and by model: {"requests", "prompt_tokens", "completion_tokens", "usd",
 // "models": [{"model", …}]}.
 void describe_spending(Json& json, Json::Value object, const obs::Spending& spending);
+
+// Each [[client]]: {"name", "requests", "refused", "spent_usd": {"day", "month"}, "budget_usd": {"day", "month"}}. The money is that of all
+// replicas; of a budget only what there is.
+void describe_clients(Json& json, Json::Value array, const proxy::Clients& clients);
 
 }  // namespace outrigger::admin

@@ -59,7 +59,8 @@ Explanation explain(const proxy::Snapshot& snapshot, const chat::KeyMaker& keys,
   }
   chat::Request request = proxy::understand(snapshot, explanation.destination, body);
   explanation.destination = snapshot.destination(target, snapshot.config().model_for(request.model));
-  explanation.judgement = proxy::judge(snapshot, explanation.destination, headers, std::move(request), keys);
+  const config::Client* client = snapshot.client_with(proxy::presented_key(headers));
+  explanation.judgement = proxy::judge(snapshot, explanation.destination, headers, client, std::move(request), keys);
   const proxy::Judgement& judgement = *explanation.judgement;
   explanation.reason = judgement.bypass;
   if (explanation.reason) return explanation;

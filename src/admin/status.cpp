@@ -232,6 +232,7 @@ std::string status_json(const StatusSources& from, JsonForm form) {
   }
 
   describe_spending(json, json.object(root, "spending"), from.door.metrics().spending());
+  describe_clients(json, json.array(root, "clients"), from.door.clients());
 
   const Json::Value upstreams = json.array(root, "upstreams");
   for (const proxy::Target& target : from.door.snapshot()->targets()) {

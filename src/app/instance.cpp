@@ -57,6 +57,13 @@ void Instance::set_secret(const std::string& secret) {
   if (fleet_ != nullptr) fleet_->set_secret(secret);
 }
 
+void Instance::keep_ledger() {
+  auto redis = redis_settings(*config_);
+  if (ledger_ != nullptr || !redis || config_->clients.empty()) return;
+  ledger_ = std::make_unique<proxy::ClientLedger>(parts_.world, std::move(*redis), door_.clients());
+  ledger_->open();
+}
+
 void Instance::declare_gauges() {
   registry_.declare_gauge("outrigger_redis_up", "1 while Redis is connected and answers in time.");
   registry_.declare_gauge("outrigger_fleet_replicas", "Replicas that share rate limits and health, this one included.");
@@ -71,6 +78,7 @@ void Instance::declare_gauges() {
   registry_.gauge("outrigger_build_info", {{"version", parts_.version}}).set(1);
   registry_.before_scrape([this] {
     lane_gauges_.refresh();
+    door_.clients().refresh_gauges();
     const cache::StoreStats stats = store_.stats();
     if (stats.redis_configured) registry_.gauge("outrigger_redis_up").set(stats.redis_up ? 1 : 0);
     if (fleet_ != nullptr) registry_.gauge("outrigger_fleet_replicas").set(static_cast<double>(fleet_->replicas()));
@@ -96,6 +104,7 @@ void Instance::declare_gauges() {
 
 void Instance::start() {
   if (!open_admin_door()) return end(1);
+  keep_ledger();
   std::optional<std::string> preset;
   if (config_->cache.secret) preset = config_->cache.secret->text;
   store_.start(
@@ -236,6 +245,7 @@ std::string Instance::apply(std::shared_ptr<const config::Config> config) {
   const auto secret_of = [](const config::Config& one) { return one.cache.secret ? one.cache.secret->text : std::string(); };
   door_.set_snapshot(std::make_shared<const proxy::Snapshot>(config_));
   dify_door_.set_snapshot(door_.snapshot());
+  keep_ledger();
   if (config_->cache.secret && secret_of(*before) != secret_of(*config_)) set_secret(config_->cache.secret->text);
   tracer_.configure(config_->trace);
   allow_admin(admin_listener_->bound());
@@ -284,12 +294,17 @@ void Instance::begin_drain() {
     // Whoever waits is told, inside the stream if need be; the next turn of the loop is the last.
     door_.fills().abandon_all(ErrorCode::draining);
     dify_door_.abandon_all(ErrorCode::draining);
-    drain_timer_ = parts_.world.loop.after(k_last_words, [this] { end(0); });
+    drain_timer_ = parts_.world.loop.after(k_last_words, [this] { save_and_end(0); });
   });
 }
 
 void Instance::end_when_idle() {
-  if (connections() == 0) end(0);
+  if (connections() == 0) save_and_end(0);
+}
+
+void Instance::save_and_end(int code) {
+  if (ledger_ == nullptr) return end(code);
+  ledger_->save([this, code] { end(code); });
 }
 
 void Instance::end(int code) {

@@ -17,6 +17,7 @@
 #include "http/server.h"
 #include "obs/journal.h"
 #include "obs/log.h"
+#include "proxy/client_ledger.h"
 #include "proxy/dify_door.h"
 #include "proxy/fleet.h"
 #include "proxy/lane_gauges.h"
@@ -81,6 +82,10 @@ class Instance {
 
   void set_secret(const std::string& secret);
   void declare_gauges();
+  // What clients spend is kept in Redis, as soon as there are both.
+  void keep_ledger();
+  // Of budgets; then ends with that code.
+  void save_and_end(int code);
   bool open_admin_door();
   void open_doors();
   // What the doors show from now on. Not empty: why that cannot be, and nothing has changed.
@@ -108,7 +113,8 @@ class Instance {
   proxy::Metrics metrics_;
   proxy::LlmDoor door_;
   proxy::DifyDoor dify_door_;
-  std::unique_ptr<proxy::Fleet> fleet_;  // null without [redis]
+  std::unique_ptr<proxy::Fleet> fleet_;          // null without [redis]
+  std::unique_ptr<proxy::ClientLedger> ledger_;  // null without [redis], or without [[client]]s
   proxy::LaneGauges lane_gauges_;
   admin::AdminDoor admin_;
   http::Server llm_server_;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include "app/app.h"
 #include "app/instance.h"
+#include "app/prices.h"
 #include "app/process.h"
 #include "net/environment.h"
 #include "net/file.h"
@@ -69,8 +70,13 @@ void tell(net::ServiceManager& manager, Phase phase, std::string_view words) {
 }
 
 config::Loaded load(const ServeOptions& options) {
-  return options.config_file.empty() ? config::from_upstream(options.upstream, options.environment, options.listen)
-                                     : config::load_file(options.config_file, options.environment, options.listen);
+  if (options.config_file.empty()) return config::from_upstream(options.upstream, options.environment, options.listen);
+  config::Loaded loaded = config::load_file(options.config_file, options.environment, options.listen);
+  if (loaded.config == nullptr) return loaded;
+  for (config::Diagnostic& warning : price_warnings(*loaded.config, options.config_file)) {
+    loaded.diagnostics.push_back(std::move(warning));
+  }
+  return loaded;
 }
 
 // Reloads when the configuration, or a file that it takes a value from, changes: that is how keys rotate.

@@ -1,4 +1,4 @@
-// [[client]]: who may come in.
+// [[client]]: who may come in, and how much.
 #include "config/sections.h"
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t k_max_name = 64;
 constexpr std::size_t k_max_patterns = 256;
 constexpr std::size_t k_digest_digits = 64;  // SHA-256 in hex
+constexpr double k_least_usd = 0.01, k_most_usd = 10'000'000;
 constexpr std::string_view k_digest_prefix = "sha256:";
 
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos; }
@@ -64,6 +65,31 @@ void read_client_models(TableReader& table, Client& client) {
   }
 }
 
+void read_client_budget(TableReader& owner, const Config& config, Client& client) {
+  with_table(owner, "budget", [&](TableReader& table) {
+    Client::Budget& budget = client.budget;
+    set(budget.usd_per_day, table.number("usd_per_day", {k_least_usd, k_most_usd}));
+    set(budget.usd_per_month, table.number("usd_per_month", {k_least_usd, k_most_usd}));
+    Context& context = table.context();
+    if (table.find("usd_per_day") == nullptr && table.find("usd_per_month") == nullptr) {
+      context.error(table.place(), fmt::format("{} says nothing; write usd_per_day, usd_per_month or both, such as "
+                                               "{{ usd_per_month = 200 }}",
+                                               table.where()));
+      return;
+    }
+    if (budget.usd_per_day && budget.usd_per_month && *budget.usd_per_day > *budget.usd_per_month) {
+      context.warning(table.place_of("usd_per_day"),
+                      "`usd_per_day` is more than `usd_per_month`, so it never ends anything");
+    }
+    if (!config.redis) {
+      context.warning(table.place(),
+                      fmt::format("without [redis] a restart forgets what {} has spent, and each replica counts by "
+                                  "itself; add [redis] to have the budget kept",
+                                  owner.where()));
+    }
+  });
+}
+
 }  // namespace
 
 bool is_label(std::string_view name) {
@@ -100,8 +126,12 @@ void read_clients(TableReader& top, Config& config) {
     read_client_name(table, names, client);
     read_client_key(table, config, client);
     read_client_models(table, client);
-    for (const std::string_view key : {"budget", "rate", "concurrency", "queue"}) {
-      table.refuse(key, "is not enforced in this version, and money must not look protected when it is not; take it out");
+    set(client.rate, read_rate(table));
+    read_client_budget(table, config, client);
+    for (const std::string_view key : {"concurrency", "queue"}) {
+      table.refuse(key,
+                   "belongs to a [[model]], whose callers take turns; to limit one client, write rate = "
+                   "{ requests_per_minute = … }");
     }
     table.finish();
     config.clients.push_back(std::move(client));

@@ -149,7 +149,12 @@ std::string route_text(const Route& route, const Config& config) {
 std::string client_text(const Client& client) {
   std::string models;
   for (const std::string& pattern : client.models) models += (models.empty() ? "" : " ") + pattern;
-  return fmt::format("{}  {}", client.name, models.empty() ? "all models" : models);
+  std::string text = fmt::format("{}  {}", client.name, models.empty() ? "all models" : models);
+  if (client.rate.requests_per_minute) text += fmt::format(", {} requests a minute", *client.rate.requests_per_minute);
+  if (client.rate.tokens_per_minute) text += fmt::format(", {} tokens a minute", *client.rate.tokens_per_minute);
+  if (client.budget.usd_per_day) text += fmt::format(", {:.2f} USD a day", *client.budget.usd_per_day);
+  if (client.budget.usd_per_month) text += fmt::format(", {:.2f} USD a month", *client.budget.usd_per_month);
+  return text;
 }
 
 std::string dify_text(const Dify& dify) {

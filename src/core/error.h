@@ -17,9 +17,12 @@ enum class ErrorCode : unsigned char {
   request_timeout,  // head or body came too slowly
   body_too_large,
   header_too_large,
-  client_gone,  // the client hung up; evidence against nobody
-  queue_full,   // too many wait for this model
-  queue_wait,   // it would have to wait, or has waited, for longer than it may
+  client_gone,           // the client hung up; evidence against nobody
+  queue_full,            // too many wait for this model
+  queue_wait,            // it would have to wait, or has waited, for longer than it may
+  client_rate_limited,   // this client has used its requests or tokens of this minute
+  client_budget_spent,   // this client has used its budget
+  client_price_unknown,  // this client has a budget, and nobody knows what the request costs
   // Ours.
   overloaded,  // a limit of this process is reached
   draining,    // the process is going down

@@ -16,9 +16,10 @@ const Dialect& speaking(chat::Endpoint endpoint) {
   return dialect != nullptr ? *dialect : *dialect_of(chat::Endpoint::chat_completions);
 }
 
-ErrorSaid said(ErrorCode code) {
+ErrorSaid said(ErrorCode code, std::string_view message = {}) {
   const ErrorTraits& error = traits(code);
-  return {error.status, std::string(error.type), std::string(error.name), std::string(error.message)};
+  return {error.status, std::string(error.type), std::string(error.name),
+          std::string(message.empty() ? error.message : message)};
 }
 
 constexpr std::string_view k_letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -89,7 +90,9 @@ std::optional<Answer> fixed_answer(chat::Endpoint endpoint, std::string_view mod
   return dialect != nullptr ? dialect->fixed_answer(model, text) : std::nullopt;
 }
 
-std::string error_body(chat::Endpoint endpoint, ErrorCode code) { return speaking(endpoint).error_body(said(code)); }
+std::string error_body(chat::Endpoint endpoint, ErrorCode code, std::string_view message) {
+  return speaking(endpoint).error_body(said(code, message));
+}
 std::string error_event(chat::Endpoint endpoint, ErrorCode code, std::size_t events) {
   return speaking(endpoint).error_event(said(code), events);
 }

@@ -95,7 +95,8 @@ std::string usage_event(chat::Endpoint endpoint, std::string_view like, const Us
 bool has_optional_usage(chat::Endpoint endpoint);
 
 // An error of our own, as a blocking body or as an event inside a stream, after so many others.
-std::string error_body(chat::Endpoint endpoint, ErrorCode code);
+// `message`: instead of the one that the code has.
+std::string error_body(chat::Endpoint endpoint, ErrorCode code, std::string_view message = {});
 std::string error_event(chat::Endpoint endpoint, ErrorCode code, std::size_t events = 0);
 
 // An answer that nobody generated: `text`, complete and without usage. Nothing for endpoints that do not answer in words.

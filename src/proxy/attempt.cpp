@@ -32,10 +32,10 @@ http::RequestHead outgoing_head(const http::RequestHead& from, const Destination
     const auto [name, value] = from.headers[i];
     const auto is = [name = name](std::string_view other) { return http::equal_ignoring_case(name, other); };
     if (is_hop_by_hop(name) || is("host") || is("content-length") || is("expect")) continue;
-    const bool is_credential = is("authorization") || is("x-api-key") || is("api-key");
+    const bool is_credential = is("authorization") || is("x-api-key") || is("api-key") || is("x-goog-api-key");
     if (is_credential && (own_key || !passes_credential)) continue;
     // These tell the first provider who pays; another one must not learn it.
-    const bool is_account = is("x-goog-api-key") || is("cookie") || is("openai-organization") || is("openai-project");
+    const bool is_account = is("cookie") || is("openai-organization") || is("openai-project");
     if (is_account && !passes_credential) continue;
     if (is_translated && (is_credential || is_of_wire(name))) continue;
     // What steers Outrigger is not the provider's business.

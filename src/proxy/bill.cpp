@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "chat/named_model.h"
+
 namespace outrigger::proxy {
 namespace {
 
@@ -9,6 +11,14 @@ namespace {
 std::optional<obs::TokenPrice> price_of_model(const Snapshot& snapshot, std::string_view model) {
   if (const auto told = snapshot.price(model)) return told;
   return obs::built_in_price(model);
+}
+
+// Reads of what lies at the provider, and counting, cost nothing.
+bool is_free(const PursuitOrder& order) {
+  if (order.endpoint != chat::Endpoint::other) return false;
+  const http::RequestHead& head = order.head;
+  return head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS" || head.method == "DELETE" ||
+         chat::only_counts(http::split_target(head.target).path);
 }
 
 }  // namespace
@@ -22,6 +32,25 @@ std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_vi
   return price_of_model(snapshot, asked);
 }
 
+std::optional<ClientRefusal> Bill::open() {
+  if (payer_ != nullptr && !is_free(order_)) {
+    auto permit = payer_->ask({.model = order_.asked,
+                               .prompt_tokens = order_.prompt_tokens,
+                               .is_in_words = order_.output_tokens > 0,
+                               .max_output = order_.needs.max_output,
+                               .price = price_of(*order_.snapshot, order_.asked, order_.chain.front())});
+    if (!permit) return std::move(permit.error());
+    permit_.emplace(std::move(*permit));
+  }
+  is_open_ = true;
+  return std::nullopt;
+}
+
+void Bill::drop() {
+  is_open_ = false;
+  permit_.reset();
+}
+
 double Bill::cost(const Link& by, const providers::Usage& used) const {
   const auto price = price_of(*order_.snapshot, order_.asked, by);
   return price ? obs::cost_usd(*price, used.prompt_tokens, used.completion_tokens) : 0;
@@ -31,6 +60,8 @@ void Bill::charge(const Link& by, const providers::Usage& used) {
   if (!std::exchange(is_open_, false)) return;
   const double usd = cost(by, used);
   usd_ += usd;
+  if (permit_) permit_->settle(used, usd);
+  permit_.reset();
   // Beside what was saved of the same model, unless another one stood in.
   const std::string_view model = by.is_downgrade && !by.model.empty() ? std::string_view(by.model) : order_.asked;
   metrics_.spending().book(model, used.prompt_tokens, used.completion_tokens, usd);

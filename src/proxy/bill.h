@@ -2,14 +2,18 @@
 // that was cut, or that its client has left, is paid for up to there. What a provider took for tries that came to nothing, and for those
 // that another one outran, nobody tells: it is not in it.
 //
+// It is also who asks whether the client that has the Fill made, its payer, may have one made at all.
+//
 // Owned by a Fill.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "obs/prices.h"
 #include "providers/answer.h"
 #include "proxy/chain.h"
+#include "proxy/clients.h"
 #include "proxy/metrics.h"
 #include "proxy/pursuit.h"
 
@@ -21,19 +25,23 @@ namespace outrigger::proxy {
 
 class Bill {
  public:
-  // Both must outlive it.
-  Bill(const PursuitOrder& order, Metrics& metrics) : order_(order), metrics_(metrics) {}
+  // Both references must outlive it. `payer` may be null: nobody in particular.
+  Bill(const PursuitOrder& order, std::shared_ptr<ClientAccount> payer, Metrics& metrics)
+      : order_(order), payer_(std::move(payer)), metrics_(metrics) {}
   Bill(const Bill&) = delete;
   Bill& operator=(const Bill&) = delete;
 
-  // A call begins, or begins once more.
-  void open() { is_open_ = true; }
+  // A call is to be made, or one more. Why the payer may not have it; nothing: it is open.
+  [[nodiscard]] std::optional<ClientRefusal> open();
   // The call is over, and `by` has taken so much. The first one after open() counts.
   void charge(const Link& by, const providers::Usage& used);
   // The call is over, and cost nothing.
-  void drop() { is_open_ = false; }
+  void drop();
 
   [[nodiscard]] bool is_open() const { return is_open_; }
+  // The payer has a budget, so that what cannot be counted must be estimated.
+  [[nodiscard]] bool is_watched() const { return payer_ != nullptr && payer_->has_budget(); }
+  [[nodiscard]] const std::shared_ptr<ClientAccount>& payer() const { return payer_; }
   // What would be charged for it.
   [[nodiscard]] double cost(const Link& by, const providers::Usage& used) const;
   // What has been charged so far.
@@ -41,7 +49,9 @@ class Bill {
 
  private:
   const PursuitOrder& order_;
+  std::shared_ptr<ClientAccount> payer_;
   Metrics& metrics_;
+  std::optional<ClientPermit> permit_;
   bool is_open_ = false;
   double usd_ = 0;
 };

@@ -99,6 +99,8 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
                                    .asked = asked,
                                    .read_timeout_seconds = read_timeout(head.headers)});
   order.flow = request.user.empty() ? spread_of(credential) : user;
+  // Who has many users, or many keys, gets no more than who has one.
+  if (judgement.client != nullptr) order.flow = spread_of("client\n" + judgement.client->name);
   order.queue_class = queue_class_of(request);
   order.priority = priority_of(head.headers);
   order.cost = order.prompt_tokens + order.output_tokens;

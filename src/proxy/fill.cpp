@@ -25,9 +25,6 @@ bool may_stand_in(const Failure& failure, const Link& first) {
   return false;
 }
 
-// Of prose in JSON, roughly.
-constexpr std::uint64_t k_bytes_of_token = 4;
-
 bool is_json(const http::ResponseHead& head) {
   const auto type = head.headers.get("content-type");
   return type && type->find("json") != std::string_view::npos;
@@ -36,12 +33,13 @@ bool is_json(const http::ResponseHead& head) {
 }  // namespace
 
 Fill::Fill(Fills& owner, FillOrder order)
-    : owner_(owner), order_(std::move(order)), bill_(order_.call, owner.calling_.metrics) {}
+    : owner_(owner), order_(std::move(order)), bill_(order_.call, order_.payer, owner.calling_.metrics) {}
 
 Fill::~Fill() = default;
 
 void Fill::let_go() {
   patience_.cancel();
+  refused_.cancel();
   lookup_.reset();
   settle_bill();
   pursuit_.reset();
@@ -137,11 +135,15 @@ void Fill::complete_batch() {
 
 void Fill::call_upstream() {
   state_ = State::calling;
+  if ((refusal_ = bill_.open())) {
+    pursuit_.reset();
+    refused_ = owner_.calling_.world.loop.after(0s, [this] { on_refused(); });
+    return;
+  }
   order_.call.trace.begin();
   std::optional<Bytes> body = order_.call.body;
   if (order_.batch) body = Bytes::copy(order_.batch->request_body(order_.batch->unknown()));
   pursuit_ = std::make_unique<Pursuit>(owner_.calling_, order_.call, std::move(body), *this);
-  bill_.open();
   pursuit_->start();
 }
 
@@ -182,6 +184,7 @@ void Fill::note_progress() {
 void Fill::abandon(ErrorCode code) {
   if (state_ == State::complete || state_ == State::failed) return;
   lookup_.reset();
+  refused_.cancel();
   fail({code, {}});
 }
 
@@ -305,44 +308,6 @@ void Fill::store_answer(const providers::Answer& answer) {
   meta.completion_tokens = answer.usage ? answer.usage->completion_tokens : answer.estimated_completion_tokens;
   entry_ = std::make_shared<cache::Entry>(storing.key, storing.identity, std::move(meta), answer.encoded);
   owner_.store_.put(entry_);
-}
-
-// What the call under way, or the one that has just ended, took: as its provider counted, else by estimate. Of an answer that is not
-// whole the provider has told less than what came.
-providers::Usage Fill::used_so_far() const {
-  providers::Usage used{order_.call.prompt_tokens, 0};
-  if (order_.batch) {
-    used.prompt_tokens = 0;
-    for (const std::size_t i : order_.batch->unknown()) used.prompt_tokens += order_.batch->elements()[i].tokens;
-  }
-  if (!is_answered_) return used;
-  if (answer_) {
-    used.completion_tokens = answer_->estimated_completion_tokens;
-  } else if (order_.call.output_tokens > 0 && sse_ && reader_) {
-    used.completion_tokens = static_cast<std::uint64_t>(
-        std::ranges::count(reader_->events(), providers::EventKind::token, &providers::Event::kind));
-  } else if (order_.call.output_tokens > 0) {
-    used.completion_tokens = recording_.end() / k_bytes_of_token;
-  }
-  const auto told = usage();
-  if (told && told->prompt_tokens > 0) used.prompt_tokens = told->prompt_tokens;
-  if (told && (answer_ || told->completion_tokens > used.completion_tokens))
-    used.completion_tokens = told->completion_tokens;
-  return used;
-}
-
-// The call is over, or is given up. What passes through is not read, so nobody knows what it costs.
-void Fill::settle_bill() {
-  const bool has_answered = is_answered_ && head_.status == 200;
-  const bool is_asked = !is_answered_ && pursuit_ != nullptr && pursuit_->is_running();
-  if (order_.call.endpoint == chat::Endpoint::other || !(has_answered || is_asked)) return bill_.drop();
-  bill_.charge(pursuit_->served_by(), used_so_far());
-}
-
-double Fill::spent_usd() const {
-  const bool is_under_way =
-      bill_.is_open() && is_answered_ && head_.status == 200 && order_.call.endpoint != chat::Endpoint::other;
-  return bill_.usd() + (is_under_way ? bill_.cost(pursuit_->served_by(), used_so_far()) : 0);
 }
 
 std::optional<providers::Usage> Fill::usage() const { return reader_ ? reader_->usage() : std::nullopt; }

@@ -70,6 +70,7 @@ struct FillOrder {
   cache::EntryPtr stale;          // for when the upstream fails
   cache::EntryPtr fixed;          // what the operator wants to be said when nothing else is left; null: the error is
   std::unique_ptr<EmbeddingBatch> batch;
+  std::shared_ptr<ClientAccount> payer;  // whose money a call upstream is; null: nobody's in particular
 };
 
 class Fill final : public PursuitHandler {
@@ -127,6 +128,8 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] const Error& error() const { return error_; }
   // What the upstream itself said of the failure, as JSON, when it hid it in a 200.
   [[nodiscard]] const std::optional<Bytes>& error_payload() const { return error_payload_; }
+  // Why its payer may not spend more, when that is the reason why it has failed, or why what was found is stale.
+  [[nodiscard]] const std::optional<ClientRefusal>& refusal() const { return refusal_; }
   // When another try may succeed, if that is known.
   [[nodiscard]] const std::optional<Duration>& retry_after() const { return retry_after_; }
 
@@ -158,6 +161,7 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] bool is_servable(const cache::Entry& entry, WallTime now) const;
   [[nodiscard]] bool is_recent_enough(const cache::Entry& entry, WallTime now) const;
   void call_upstream();
+  void on_refused();
   void on_answer(Committed answer) override;
   void on_answer_body(const Bytes& data) override;
   void on_answer_end() override;
@@ -219,6 +223,8 @@ class Fill final : public PursuitHandler {
   Error error_;
   std::optional<Bytes> error_payload_;
   std::optional<Duration> retry_after_;
+  std::optional<ClientRefusal> refusal_;
+  io::Timer refused_;
 };
 
 }  // namespace outrigger::proxy

@@ -33,6 +33,12 @@ void Flow::begin() {
   bypass_ = chat::BypassReason::refused;
   if (door_.draining()) return answer_error(ErrorCode::draining);
   if (!is_admitted()) return answer_error(ErrorCode::unauthorized);
+  if (client_ != nullptr) {
+    judgement_.client = client_;
+    account_ = door_.clients().of(*client_);
+    refusal_ = account_->enter();
+    if (refusal_) return answer_error(refusal_->code);
+  }
   bypass_.reset();
   if (is_understood(destination_, request.method, request.headers)) {
     body_ = door_.texts().take();
@@ -129,8 +135,8 @@ void Flow::decide(chat::Request request) {
     destination_ = snapshot_->destination(exchange_.request().target, model);
     served_by_ = destination_.target->upstream->name;
   }
-  judgement_ =
-      judge(*snapshot_, destination_, exchange_.request().headers, std::move(request), door_.keys(), door_.texts().take());
+  judgement_ = judge(*snapshot_, destination_, exchange_.request().headers, client_, std::move(request), door_.keys(),
+                     door_.texts().take());
   if (!judgement_.request.model.empty()) append_header_safe(served_by_ += ':', judgement_.request.model);
   if (!may_ask_for(judgement_.request.model)) {
     bypass_ = chat::BypassReason::refused;
@@ -273,6 +279,7 @@ FillOrder Flow::order_for(bool storing) const {
   order.include_usage = judgement_.request.include_usage;
   if (trace_) order.call.trace = trace_->call = call_trace(order.call.chain);
   order.fixed = fixed_entry(judgement_, door_.world().loop.wall_now());
+  order.payer = account_;
   if (!storing) return order;
   FillOrder::Storing& to = order.storing.emplace();
   to.key = key_;
@@ -338,6 +345,7 @@ void Flow::finish(Outcome outcome) {
   send_timer_.cancel();
   if (fill_ != nullptr && leads_) {
     if (const auto used = fill_->usage()) usage_ = *used;
+    if (!refusal_) refusal_ = fill_->refusal();
   }
   leave_fill();
   for (std::string* text : {&body_, &judgement_.request.canonical, &judgement_.identity}) {
@@ -348,6 +356,7 @@ void Flow::finish(Outcome outcome) {
   series.requests[static_cast<std::size_t>(outcome)]->add();
   series.cache[static_cast<std::size_t>(result_)]->add();
   door_.metrics().overhead().observe(seconds(own_time_));
+  if (account_ != nullptr) account_->count(outcome, refusal_ && status_ >= 400);
 
   if (trace_) end_trace(outcome);
   if (door_.logs_access()) log_access(outcome);

@@ -89,6 +89,8 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void add_usage();
   void on_fill_ended();
   void go_alone();
+  [[nodiscard]] bool is_refused_to_another() const;
+  void ask_anew();
   void book_shared();
   void watch_client();
   void on_client_stuck();
@@ -116,6 +118,8 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   Mode mode_ = Mode::undecided;
   Destination destination_;
   const config::Client* client_ = nullptr;
+  std::shared_ptr<ClientAccount> account_;  // of client_; null: it has none
+  std::optional<ClientRefusal> refusal_;    // it may not go on
   std::string body_;
   Judgement judgement_;
   chat::Key key_{};  // of judgement_.identity, once memory has not answered

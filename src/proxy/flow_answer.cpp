@@ -128,6 +128,7 @@ void Flow::book_saving(const providers::Usage& usage) {
 
 void Flow::on_fill() {
   if (state_ == State::finished || fill_ == nullptr) return;
+  if (is_refused_to_another()) return ask_anew();
   switch (fill_->state()) {
     case Fill::State::looking_up:
     case Fill::State::calling:
@@ -369,6 +370,19 @@ void Flow::go_alone() {
   follow(door_.fills().start(order_for(true), false));
 }
 
+// Who has the call made may not spend more, which is none of this client's business.
+bool Flow::is_refused_to_another() const {
+  const bool is_over = fill_->state() == Fill::State::complete || fill_->state() == Fill::State::failed;
+  return is_over && fill_->refusal() && fill_->order().payer != account_;
+}
+
+void Flow::ask_anew() {
+  if (!judgement_.request.inputs.empty()) return go_alone();
+  leave_fill();
+  result_ = CacheResult::miss;
+  answer_from_cache();
+}
+
 void Flow::on_drained() {
   if (!std::exchange(waiting_for_drain_, false)) return;
   send_timer_.cancel();
@@ -404,11 +418,15 @@ void Flow::answer_error(ErrorCode code) {
   std::optional<Duration> wait;
   if (code == ErrorCode::overloaded || code == ErrorCode::draining) wait = 1s;
   if (fill_ != nullptr && fill_->retry_after()) wait = fill_->retry_after();
-  if (wait) add_retry_after(head.headers, *wait);
+  if (!refusal_ && fill_ != nullptr) refusal_ = fill_->refusal();
+  if (refusal_) wait = refusal_->retry_after;
+  if (wait && *wait > Duration::zero()) add_retry_after(head.headers, *wait);
   add_own_headers(head.headers);
   // The provider's own words, where there are some, else ours.
   const bool has_payload = fill_ != nullptr && fill_->error_payload();
-  const Bytes body = has_payload ? *fill_->error_payload() : Bytes::copy(providers::error_body(spoken(), code));
+  const Bytes body = has_payload
+                         ? *fill_->error_payload()
+                         : Bytes::copy(providers::error_body(spoken(), code, refusal_ ? refusal_->message : std::string()));
   status_ = error.status;
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();

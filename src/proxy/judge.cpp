@@ -31,16 +31,23 @@ std::optional<chat::BypassReason> reason_to_bypass(const config::Cache& policy, 
   return std::nullopt;
 }
 
+void append_field(std::string& to, const http::Headers& headers, std::string_view name) {
+  if (const auto value = headers.joined(name)) to.append("\n").append(name).append("=").append(*value);
+}
+
+// What is passed on beside a credential, and may say for whom.
+void append_account(std::string& to, const http::Headers& headers) {
+  for (const std::string_view name : {"cookie", "openai-organization", "openai-project"}) append_field(to, headers, name);
+}
+
 // Anthropic's version and beta features are told in headers, and change what is answered.
 void append_wire_headers(std::string& to, const http::Headers& headers) {
-  for (const std::string_view name : {"anthropic-version", "anthropic-beta"}) {
-    if (const auto value = headers.joined(name)) to.append("\n").append(name).append("=").append(*value);
-  }
+  for (const std::string_view name : {"anthropic-version", "anthropic-beta"}) append_field(to, headers, name);
 }
 
 std::string identity_of(const Judgement& judgement, const Destination& destination, const http::Headers& headers,
                         std::string_view canonical, const chat::KeyMaker& keys, std::string room = {}) {
-  const std::string credential = credential_of(headers);
+  const std::string credential = caller_of(headers, judgement.client, *destination.target->upstream);
   std::string query(destination.query);
   if (judgement.request.endpoint == chat::Endpoint::messages) append_wire_headers(query, headers);
   return keys.identity({.scope = judgement.policy->scope,
@@ -69,16 +76,18 @@ Steering steering(const http::Headers& headers) {
 
 std::string credential_of(const http::Headers& headers) {
   std::string credential;
-  for (const std::string_view name :
-       {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "openai-organization", "openai-project"}) {
-    if (const auto value = headers.joined(name)) {
-      credential += '\n';
-      credential += name;
-      credential += '=';
-      credential += *value;
-    }
+  for (const std::string_view name : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
+    append_field(credential, headers, name);
   }
+  append_account(credential, headers);
   return credential;
+}
+
+std::string caller_of(const http::Headers& headers, const config::Client* client, const config::Upstream& upstream) {
+  if (client == nullptr || upstream.keys.empty()) return credential_of(headers);
+  std::string caller = "\nclient=" + client->name;  // no field is called so, and names have no line ends
+  append_account(caller, headers);
+  return caller;
 }
 
 bool is_understood(const Destination& destination, std::string_view method, const http::Headers& headers) {
@@ -96,8 +105,9 @@ chat::Request understand(const Snapshot& snapshot, const Destination& destinatio
 }
 
 Judgement judge(const Snapshot& snapshot, const Destination& destination, const http::Headers& headers,
-                chat::Request request, const chat::KeyMaker& keys, std::string room) {
+                const config::Client* client, chat::Request request, const chat::KeyMaker& keys, std::string room) {
   Judgement judgement;
+  judgement.client = client;
   judgement.request = std::move(request);
   judgement.model = snapshot.config().model_for(judgement.request.model);
   judgement.policy = &snapshot.policy(judgement.model, destination.route);

@@ -15,8 +15,11 @@ LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cach
       ids_(world.rng.fork()),
       keys_(std::make_shared<chat::KeyMaker>("")),
       lanes_(world),
+      clients_(world.loop, metrics.registry()),
       fills_(world, store, client, lanes_, metrics),
-      refreshes_(fills_, world.loop) {}
+      refreshes_(fills_, world.loop) {
+  clients_.configure(snapshot_->config());
+}
 
 std::unique_ptr<http::ExchangeHandler> LlmDoor::on_request(http::Exchange& exchange) {
   auto flow = std::make_unique<Flow>(*this, exchange);

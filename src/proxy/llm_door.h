@@ -9,6 +9,7 @@
 #include "http/server.h"
 #include "obs/journal.h"
 #include "obs/log.h"
+#include "proxy/clients.h"
 #include "proxy/fills.h"
 #include "proxy/metrics.h"
 #include "proxy/refreshes.h"
@@ -31,6 +32,7 @@ class LlmDoor final : public http::Acceptor {
     snapshot_ = std::move(snapshot);
     last_target_.clear();
     lanes_.reconfigure();
+    clients_.configure(snapshot_->config());
   }
   // What memory holds has keys of the old one, which nobody can name any more: it goes.
   void set_secret(std::string_view secret);
@@ -56,6 +58,7 @@ class LlmDoor final : public http::Acceptor {
   Fills& fills() { return fills_; }
   Refreshes& refreshes() { return refreshes_; }
   Lanes& lanes() { return lanes_; }
+  Clients& clients() { return clients_; }
   Metrics& metrics() { return metrics_; }
   std::string new_request_id();
   [[nodiscard]] bool logs_access() const { return outlet_.is_open(); }
@@ -77,6 +80,7 @@ class LlmDoor final : public http::Acceptor {
   Rng ids_;
   std::shared_ptr<chat::KeyMaker> keys_;
   Lanes lanes_;
+  Clients clients_;
   Fills fills_;
   Refreshes refreshes_;
   std::string last_target_;  // of last_destination_; empty: none

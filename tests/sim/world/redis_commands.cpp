@@ -1,5 +1,6 @@
 // The commands of RedisServer that read and write keys.
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "sim/world/redis_server.h"
@@ -43,6 +44,28 @@ SetOptions set_options(const RedisCommand& args, std::string& problem) {
     if (!problem.empty()) break;
   }
   return options;
+}
+
+std::string text_of(const std::map<std::string, std::string>& fields) {
+  std::string text;
+  for (const auto& [name, content] : fields) text += resp::bulk(name) + resp::bulk(content);
+  return text;
+}
+
+std::map<std::string, std::string> hash_of(std::string_view text) {
+  const auto next = [&text] {
+    const std::size_t line = text.find("\r\n");
+    const auto size = number<std::size_t>(text.substr(1, line - 1)).value_or(0);
+    std::string word(text.substr(line + 2, size));
+    text.remove_prefix(line + 2 + size + 2);
+    return word;
+  };
+  std::map<std::string, std::string> fields;
+  while (!text.empty()) {
+    std::string name = next();
+    fields[std::move(name)] = next();
+  }
+  return fields;
 }
 
 }  // namespace
@@ -125,6 +148,7 @@ std::string RedisServer::expire(Call& call) {
   RedisData::Value* value = call.data.find(call.args[1], call.now);
   if (value == nullptr) return resp::integer(0);
   value->expires = call.now + *ttl;
+  new_hashes_.erase(call.args[1]);
   return resp::integer(1);
 }
 
@@ -142,6 +166,30 @@ std::string RedisServer::persist(Call& call) {
   value->expires.reset();
   note_ttl(call, call.args[1]);
   return resp::integer(1);
+}
+
+// A hash is kept as the text of its fields and values, each behind its size. What is not one is none of these commands' business.
+std::string RedisServer::hset(Call& call) {
+  const std::string& key = call.args[1];
+  RedisData::Value* value = call.data.find(key, call.now);
+  auto fields = value != nullptr ? hash_of(value->bytes) : std::map<std::string, std::string>();
+  const bool is_new = !fields.contains(call.args[2]);
+  fields[call.args[2]] = call.args[3];
+  if (value != nullptr) {
+    value->bytes = text_of(fields);
+  } else {
+    call.data.put(key, text_of(fields), std::nullopt);
+    new_hashes_.insert(key);
+  }
+  return resp::integer(is_new ? 1 : 0);
+}
+
+std::string RedisServer::hgetall(Call& call) {
+  const RedisData::Value* value = call.data.find(call.args[1], call.now);
+  const auto fields = value != nullptr ? hash_of(value->bytes) : std::map<std::string, std::string>();
+  std::string reply = resp::array_head(2 * fields.size());
+  for (const auto& [name, content] : fields) reply += resp::bulk(name) + bulk_of(content);
+  return reply;
 }
 
 std::string RedisServer::scan(Call& call) {

@@ -47,6 +47,8 @@ const RedisServer::Entry* RedisServer::find(std::string_view name) {
       Entry{"TTL", 2, 2, false, false, false, &S::ttl},
       Entry{"PTTL", 2, 2, false, false, false, &S::ttl},
       Entry{"PERSIST", 2, 2, true, false, false, &S::persist},
+      Entry{"HSET", 4, 4, true, true, false, &S::hset},
+      Entry{"HGETALL", 2, 2, false, false, false, &S::hgetall},
       Entry{"SCAN", 2, 6, false, false, false, &S::scan},
   };
   for (const Entry& entry : k_table) {
@@ -86,7 +88,10 @@ std::string RedisServer::refusal(const Session& session, const Entry& entry) con
   return {};
 }
 
-void RedisServer::clear() { databases_.clear(); }
+void RedisServer::clear() {
+  databases_.clear();
+  new_hashes_.clear();
+}
 
 std::string RedisServer::rubbish() {
   std::string bytes(1 + rng_.below(64), '\0');
@@ -114,6 +119,12 @@ std::string RedisServer::damaged(std::string value) {
 void RedisServer::note_ttl(Call& call, const std::string& key) {
   const RedisData::Value* value = call.data.find(key, call.now);
   if (value != nullptr && !value->expires) keys_without_ttl_.insert(key);
+}
+
+std::set<std::string> RedisServer::keys_without_ttl() const {
+  std::set<std::string> keys = keys_without_ttl_;
+  keys.insert(new_hashes_.begin(), new_hashes_.end());
+  return keys;
 }
 
 std::string RedisServer::ping(Call& call) { return call.args.size() == 1 ? resp::simple("PONG") : resp::bulk(call.args[1]); }

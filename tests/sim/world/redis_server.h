@@ -50,7 +50,8 @@ class RedisServer {
   void set_password(std::string password) { access_.password = std::move(password); }
   void clear();
   // Keys that a command left without a time to live, ever. They would fill the operator's Redis for good.
-  [[nodiscard]] const std::set<std::string>& keys_without_ttl() const { return keys_without_ttl_; }
+  // (A hash can only get one by the next command, which counts as together with it.)
+  [[nodiscard]] std::set<std::string> keys_without_ttl() const;
 
   RedisFaults faults;
 
@@ -91,6 +92,8 @@ class RedisServer {
   std::string expire(Call& call);
   std::string ttl(Call& call);
   std::string persist(Call& call);
+  std::string hset(Call& call);
+  std::string hgetall(Call& call);
   std::string scan(Call& call);
 
   void note_ttl(Call& call, const std::string& key);
@@ -99,6 +102,7 @@ class RedisServer {
   Rng rng_;
   std::map<int, RedisData> databases_;
   std::set<std::string> keys_without_ttl_;
+  std::set<std::string> new_hashes_;  // no PEXPIRE has come yet
 };
 
 }  // namespace outrigger::sim

@@ -133,7 +133,8 @@ std::string SimRedis::answer(RedisServer::Session& session, const RedisCommand& 
 }
 
 std::vector<std::string> SimRedis::keys_without_ttl() const {
-  return {server_.keys_without_ttl().begin(), server_.keys_without_ttl().end()};
+  const std::set<std::string> keys = server_.keys_without_ttl();
+  return {keys.begin(), keys.end()};
 }
 
 std::uint64_t SimRedis::count(std::string_view name) const {

@@ -330,9 +330,54 @@ TEST_CASE("mistakes in a client are named") {
       {"[[client]]\nname = \"a\"\nkey = \"k\"\n[[client]]\nname = \"b\"\nkey = \"k\"",
        "o.toml:9:7: [[client]] `b` has the same key as [[client]] `a`"},
       {"[[client]]\nname = \"a\"\nkey = \"k\"\nmodels = []", "o.toml:7:10: `models` takes from 1 to 256 patterns"},
-      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_month = 200 }",
-       "o.toml:7:1: `budget` in [[client]] `a` is not enforced in this version"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_month = 0 }",
+       "o.toml:7:28: `usd_per_month` must be from 0.01 to"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_day = -5 }",
+       "o.toml:7:26: `usd_per_day` must be from 0.01 to"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_day = nan }", "o.toml:7:26: `usd_per_day` must be"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_day = inf }", "o.toml:7:26: `usd_per_day` must be"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_day = 1e9 }",
+       "o.toml:7:26: `usd_per_day` must be from 0.01 to"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_day = \"5\" }",
+       "o.toml:7:26: `usd_per_day` in the budget of [[client]] `a` must be a number"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_year = 5 }",
+       "o.toml:7:10: the budget of [[client]] `a` says nothing; write usd_per_day"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = 200", "o.toml:7:10: `budget` in [[client]] `a` must be a table"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nrate = { requests_per_minute = 0 }",
+       "o.toml:7:32: `requests_per_minute` must be"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nrate = { requests = 5 }", "o.toml:7:10: unknown key `requests`"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nconcurrency = 3",
+       "o.toml:7:1: `concurrency` in [[client]] `a` belongs to a [[model]]"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nqueue = { depth = 3 }",
+       "o.toml:7:1: `queue` in [[client]] `a` belongs to a [[model]]"},
   });
+}
+
+TEST_CASE("how much a client may") {
+  constexpr std::string_view k_client = "[[client]]\nname = \"a\"\nkey = \"k\"\n";
+  const std::string limits =
+      "rate = { requests_per_minute = 60, tokens_per_minute = 1000 }\nbudget = { usd_per_day = 2.5, usd_per_month = 40 }\n";
+  const auto loaded = load_with_upstream(std::string(k_client) + limits + "[redis]\nurl = \"redis://r\"");
+  REQUIRE(loaded.config);
+  CHECK(warnings(loaded).empty());
+  const Client& client = loaded.config->clients.at(0);
+  CHECK(client.rate.requests_per_minute == 60U);
+  CHECK(client.rate.tokens_per_minute == 1000U);
+  CHECK(client.budget.usd_per_day == 2.5);
+  CHECK(client.budget.usd_per_month == 40);
+  CHECK(summary(*loaded.config)
+            .find("a  all models, 60 requests a minute, 1000 tokens a minute, 2.50 USD a day, 40.00 USD a month") !=
+        std::string::npos);
+  // A restart would forget.
+  const auto forgetful = load_with_upstream(std::string(k_client) + limits);
+  REQUIRE(warnings(forgetful).size() == 1);
+  CHECK(warnings(forgetful)[0].starts_with(
+      "o.toml:8:10: warning: without [redis] a restart forgets what [[client]] `a` has spent"));
+  CHECK(warnings(load_with_upstream(std::string(k_client) + "rate = { requests_per_minute = 60 }")).empty());
+  const auto odd = load_with_upstream(std::string(k_client) +
+                                      "budget = { usd_per_day = 50, usd_per_month = 40 }\n[redis]\nurl = \"redis://r\"");
+  REQUIRE(warnings(odd).size() == 1);
+  CHECK(warnings(odd)[0].find("`usd_per_day` is more than `usd_per_month`") != std::string::npos);
 }
 
 TEST_CASE("keys behind an open door are warned of loudly") {

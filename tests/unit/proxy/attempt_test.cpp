@@ -151,6 +151,7 @@ headers = { "x-team" = "support" }
        std::initializer_list<std::pair<const char*, const char*>>{{"Host", "outrigger"},
                                                                   {"Authorization", "Bearer client"},
                                                                   {"X-Api-Key", "client"},
+                                                                  {"X-Goog-Api-Key", "client"},
                                                                   {"Connection", "close, X-Hop"},
                                                                   {"X-Hop", "1"},
                                                                   {"TE", "trailers"},
@@ -169,7 +170,7 @@ headers = { "x-team" = "support" }
   CHECK(head.headers.get("x-stainless-lang") == "python");
   CHECK(head.headers.joined("x-team") == "support");
   for (const std::string_view gone :
-       {"x-api-key", "connection", "x-hop", "te", "content-length", "expect", "x-outrigger-timeout"}) {
+       {"x-api-key", "x-goog-api-key", "connection", "x-hop", "te", "content-length", "expect", "x-outrigger-timeout"}) {
     CAPTURE(gone);
     CHECK_FALSE(head.headers.get(gone));
   }

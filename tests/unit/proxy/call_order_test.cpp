@@ -17,7 +17,8 @@ PursuitOrder order_of(const std::shared_ptr<const Snapshot>& snapshot, std::stri
   for (const auto& [name, value] : fields) head.headers.add(name, value);
   const Destination destination = snapshot->destination(head.target);
   const chat::KeyMaker keys("a secret for tests that is long");
-  const Judgement judgement = judge(*snapshot, destination, head.headers, understand(*snapshot, destination, body), keys);
+  const Judgement judgement = judge(*snapshot, destination, head.headers, snapshot->client_with(presented_key(head.headers)),
+                                    understand(*snapshot, destination, body), keys);
   Rng rng(1);
   return call_order(snapshot, judgement, head, Bytes::copy(body), rng);
 }
@@ -37,6 +38,17 @@ TEST_CASE("classes: who reads along comes before who waits, and embeddings last"
   // Somebody waits for a rerank.
   CHECK(order_of(snapshot, R"({"model":"m","query":"q","documents":["a"]})", {}, "/v1/rerank").queue_class ==
         resilience::QueueClass::blocking);
+}
+
+TEST_CASE("turns are the client's where there are clients, however many users and keys it has") {
+  const auto snapshot = test::snapshot_of(
+      test::k_basic_config + "[[client]]\nname = \"one\"\nkey = \"a\"\n[[client]]\nname = \"two\"\nkey = \"b\"\n");
+  constexpr std::string_view k_of_user = R"({"model":"m","messages":[{"role":"user","content":"hello"}],"user":"u"})";
+  const auto flow = [&](const std::string& key, std::string_view body) {
+    return order_of(snapshot, body, {{"Authorization", "Bearer " + key}}).flow;
+  };
+  CHECK(flow("a", k_chat) == flow("a", k_of_user));
+  CHECK(flow("a", k_of_user) != flow("b", k_of_user));
 }
 
 TEST_CASE("priority is what the client says, if it is a word that is known") {

@@ -19,7 +19,8 @@ Judgement judged(const Snapshot& snapshot, std::string_view body, const http::He
                  std::string_view target = "/v1/chat/completions") {
   static const chat::KeyMaker keys("a secret for tests that is long");
   const Destination destination = snapshot.destination(target);
-  return judge(snapshot, destination, headers, understand(snapshot, destination, body), keys);
+  const config::Client* client = snapshot.client_with(presented_key(headers));
+  return judge(snapshot, destination, headers, client, understand(snapshot, destination, body), keys);
 }
 
 constexpr std::string_view k_hello = R"({"model":"m","messages":[{"role":"user","content":"hello"}],"user":"u"})";
@@ -43,6 +44,43 @@ TEST_CASE("cache-control says what the client wants of the cache") {
     CHECK(result.max_age == c.max_age);
   }
   CHECK_FALSE(steering({}).no_store);
+}
+
+TEST_CASE("clients are told apart by their names where the upstream has keys, and by their keys where it has none") {
+  const auto config = [](std::string_view keys, std::string_view scope, std::string_view first, std::string_view second) {
+    return snapshot_of(
+        fmt::format("[cache]\nscope = \"{}\"\n[[upstream]]\nname = \"main\"\nurl = \"http://provider:9000/v1\"\n{}\n"
+                    "[[client]]\nname = \"one\"\nkey = \"{}\"\n[[client]]\nname = \"two\"\nkey = \"{}\"\n",
+                    scope, keys, first, second));
+  };
+  constexpr std::string_view k_asked =
+      R"({"model":"m","messages":[{"role":"user","content":"hello"}],"user":"u","metadata":{"dify_app_id":"a"}})";
+  const auto identity = [&](const std::shared_ptr<const Snapshot>& snapshot, std::string_view key,
+                            std::string_view project = {}) {
+    http::Headers headers = headers_of({{"Authorization", "Bearer " + std::string(key)}});
+    if (!project.empty()) headers.add("OpenAI-Project", project);
+    const Judgement judgement = judged(*snapshot, k_asked, headers);
+    REQUIRE_FALSE(judgement.bypass);
+    return judgement.identity;
+  };
+  for (const std::string_view scope : {"credential", "app", "user", "global"}) {
+    CAPTURE(scope);
+    const bool shares = scope == "global";
+    const auto with_keys = config("keys = [\"k\"]", scope, "a", "b");
+    CHECK((identity(with_keys, "a") == identity(with_keys, "b")) == shares);
+    // The first one's key is another one now: its answers are still its own.
+    const auto rotated = config("keys = [\"k\"]", scope, "c", "b");
+    CHECK(identity(rotated, "c") == identity(with_keys, "a"));
+    // Whoever comes into an old key does not come into the answers.
+    const auto swapped = config("keys = [\"k\"]", scope, "b", "a");
+    CHECK((identity(swapped, "a") == identity(with_keys, "a")) == shares);
+    // For whom it is asked is still told upstream.
+    CHECK((identity(with_keys, "a", "p") == identity(with_keys, "a")) == shares);
+    // The upstream sees the client's key: another key is another account there.
+    const auto without = config("", scope, "a", "b");
+    CHECK((identity(config("", scope, "c", "b"), "c") == identity(without, "a")) == shares);
+    CHECK((identity(without, "a") == identity(without, "b")) == shares);
+  }
 }
 
 TEST_CASE("what keeps a request from the cache has a name") {
@@ -153,7 +191,7 @@ TEST_CASE("each text of an embeddings request has a key that does not depend on 
   static const chat::KeyMaker keys("a secret for tests that is long");
   const auto keys_of = [&](std::string_view body) {
     const Destination destination = snapshot->destination("/v1/embeddings");
-    const Judgement judgement = judge(*snapshot, destination, {}, understand(*snapshot, destination, body), keys);
+    const Judgement judgement = judge(*snapshot, destination, {}, nullptr, understand(*snapshot, destination, body), keys);
     std::vector<chat::Key> result;
     for (const auto& input : judgement.request.inputs) {
       result.push_back(keys.key(input_identity(judgement, destination, {}, input, keys)));

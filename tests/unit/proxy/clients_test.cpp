@@ -1,0 +1,313 @@
+// What [[client]]s may: limits of rate and budgets at the llm door, in virtual time.
+#include "proxy/clients.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "unit/proxy/door_bench.h"
+
+namespace outrigger::proxy::test {
+namespace {
+
+using resilience::Period;
+using std::chrono::sys_days;
+
+// A token of the prompt costs nothing, one of the answer a dollar. bench answers have two.
+std::string config(std::string_view limits, std::string_view cache = "") {
+  return fmt::format(R"([cache]
+{}
+[[upstream]]
+name = "main"
+url = "http://provider:9000/v1"
+keys = ["upstream-secret"]
+[[model]]
+name = "m"
+price = {{ input = 0, output = 1e6 }}
+retry = {{ attempts = 1 }}
+[[model]]
+name = "*"
+retry = {{ attempts = 1 }}
+[[client]]
+name = "desk"
+key = "k"
+{}
+[[client]]
+name = "other"
+key = "other-key"
+)",
+                     cache, limits);
+}
+
+class ClientBench : public DoorBench {
+ public:
+  explicit ClientBench(std::string_view limits, std::string_view cache = "") : DoorBench(config(limits, cache)) {
+    // Half a day before the end of a month.
+    world.loop.set_wall(sys_days(std::chrono::year(2026) / 11 / 30) + 12h);
+  }
+  ClientAccount& account(std::string_view name = "desk") {
+    ClientAccount* found = nullptr;
+    door.clients().each([&](ClientAccount& account) {
+      if (account.name() == name) found = &account;
+    });
+    OR_CHECK(found != nullptr);
+    return *found;
+  }
+  [[nodiscard]] double spent(Period period = Period::day) { return account().spent_usd(period); }
+  // An answer of two tokens, of so many, or none.
+  std::string pay(std::string_view text) { return exchange({.text = std::string(text)}, "answer"); }
+};
+
+int status(const std::string& answer) { return answer.size() < 12 ? 0 : std::stoi(answer.substr(9, 3)); }
+bool says(const std::string& answer, std::string_view words) { return body_of(answer).find(words) != std::string::npos; }
+
+TEST_CASE("a client's requests of a minute are counted before anything else, and it is told when to come again") {
+  ClientBench b("rate = { requests_per_minute = 2 }");
+  CHECK(status(b.pay("one")) == 200);
+  b.world.loop.run_for(10s);
+  CHECK(status(b.pay("one")) == 200);  // a hit counts
+  const std::string refused = b.pay("one");
+  CHECK(status(refused) == 429);
+  CHECK(says(refused, "\"code\":\"client_rate_limited\""));
+  CHECK(says(refused, "\"type\":\"rate_limit_error\""));
+  CHECK(says(refused, "The client `desk` has used the 2 requests that it may use in a minute. Try again in 51 s"));
+  CHECK(field_of(refused, "x-should-retry") == "false");
+  CHECK(field_of(refused, "Retry-After") == "51");
+  const int millis = std::stoi(field_of(refused, "retry-after-ms"));
+  CHECK(millis > 50'000);
+  CHECK(millis <= 51'000);
+  // Whoever else comes is not concerned.
+  CHECK(status(b.exchange({.text = "one", .key = "other-key"}, "answer")) == 200);
+  b.world.loop.run_for(std::chrono::milliseconds(millis));
+  CHECK(status(b.pay("one")) == 200);
+  CHECK(b.metric("outrigger_client_requests_total{client=\"desk\",outcome=\"refused\"}") == "1");
+  CHECK(b.metric("outrigger_client_requests_total{client=\"desk\",outcome=\"ok\"}") == "3");
+  CHECK(b.account().requests() == 4);
+  CHECK(b.account().refused() == 1);
+}
+
+TEST_CASE("a budget ends what costs money, and nothing else") {
+  ClientBench b("budget = { usd_per_day = 4, usd_per_month = 100 }");
+  CHECK(status(b.pay("one")) == 200);
+  CHECK(status(b.pay("two")) == 200);
+  CHECK(b.spent() == 4);
+  const std::string refused = b.pay("three");
+  CHECK(status(refused) == 429);
+  CHECK(says(refused, "\"code\":\"client_budget_spent\""));
+  CHECK(says(refused, "The client `desk` has used its budget of 4.00 USD for this day. It begins anew on 2026-12-01 (UTC)"));
+  CHECK(field_of(refused, "x-should-retry") == "false");
+  CHECK(std::stoi(field_of(refused, "Retry-After")) > 43'000);
+  CHECK(b.asked.size() == 2);
+  CHECK(status(b.pay("one")) == 200);  // a hit
+  CHECK(field_of(b.pay("two"), "x-outrigger-cache") == "hit");
+  CHECK(status(b.send("GET /v1/models HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\n\r\n")->received()) == 0);
+  CHECK(b.asked.size() == 3);  // reads of what is free go on
+  CHECK(b.metric("outrigger_client_spent_usd_total{client=\"desk\"}") == "4");
+  // At midnight a new day, and a new month, begins.
+  b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 12 / 1));
+  CHECK(b.spent() == 0);
+  CHECK(b.spent(Period::month) == 0);
+  CHECK(status(b.pay("three")) == 200);
+}
+
+TEST_CASE("the month's budget holds over days, and begins anew at the first") {
+  ClientBench b("budget = { usd_per_month = 2 }");
+  CHECK(status(b.pay("one")) == 200);
+  CHECK(says(b.pay("two"), "its budget of 2.00 USD for this month. It begins anew on 2026-12-01 (UTC)"));
+  b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 12 / 1) - 1ms);
+  CHECK(status(b.pay("two")) == 429);
+  b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 12 / 1));
+  CHECK(status(b.pay("two")) == 200);
+  // Back again: what was used stays used.
+  b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 11 / 30));
+  CHECK(status(b.pay("three")) == 429);
+}
+
+TEST_CASE("a stale answer is better than none when the budget is used up") {
+  ClientBench b("budget = { usd_per_day = 4 }", "ttl = \"60s\"");
+  b.pay("one");
+  b.pay("two");
+  b.world.loop.run_for(2min);
+  const std::string stale = b.pay("one");
+  CHECK(status(stale) == 200);
+  CHECK(field_of(stale, "x-outrigger-cache") == "stale");
+  CHECK(b.asked.size() == 2);
+  CHECK(status(b.pay("three")) == 429);
+}
+
+TEST_CASE("a thousand at once do not overrun a budget by a thousand answers") {
+  for (const bool is_limited : {true, false}) {
+    CAPTURE(is_limited);
+    ClientBench b("budget = { usd_per_day = 20 }");
+    // Known: two tokens, two dollars an answer. Nine are the first, so that the mean is known.
+    for (int i = 0; !is_limited && i < 8; ++i) b.pay("first " + std::to_string(i));
+    const double before = b.spent();
+    std::vector<std::unique_ptr<sim::Peer>> peers;
+    for (int i = 0; i < 1000; ++i) {
+      peers.push_back(sim::dial(b.world, DoorBench::k_door));
+      peers.back()->send(wire({.text = std::to_string(i), .more = is_limited ? ",\"max_tokens\":2" : ""}));
+    }
+    b.world.loop.run_for(1s);
+    const std::size_t first = is_limited ? 0 : 8;
+    CHECK(b.asked.size() > first);
+    for (std::size_t i = first; i < b.asked.size(); ++i) b.asked[i].answer(answer_json("answer"));
+    b.world.loop.run_for(1s);
+    std::size_t served = 0, refused = 0;
+    for (const auto& peer : peers) {
+      served += status(peer->received()) == 200 ? 1 : 0;
+      refused += status(peer->received()) == 429 ? 1 : 0;
+    }
+    CHECK(served + refused == 1000);
+    CHECK(b.spent() == before + 2.0 * static_cast<double>(served));
+    CHECK(b.spent() <= 20);
+    if (is_limited) CHECK(served == 10);
+    CHECK(b.account().budget().reserved() == 0);
+    // What is left can be used to the last.
+    for (int i = 0; i < 10; ++i) b.pay("last " + std::to_string(i));
+    CHECK(b.spent() == 20);
+  }
+}
+
+TEST_CASE("while what is under way may use up the rest, it is said so, for a moment") {
+  ClientBench b("budget = { usd_per_day = 5 }");
+  const auto first = b.ask({.text = "one", .more = ",\"max_tokens\":4"});
+  const std::string second = b.ask({.text = "two", .more = ",\"max_tokens\":4"})->received();
+  CHECK(status(second) == 429);
+  CHECK(says(second, "What the client `desk` has under way may use up the rest of its budget of 5.00 USD for this day"));
+  CHECK(field_of(second, "Retry-After") == "1");
+  b.last().answer(answer_json("answer"));
+  b.settle();
+  CHECK(status(first->received()) == 200);
+  CHECK(status(b.pay("two")) == 200);
+}
+
+TEST_CASE("what was cut or left is booked, and failures give back what was reserved") {
+  ClientBench b("budget = { usd_per_day = 100 }");
+  const auto failing = b.ask({.text = "one"});
+  CHECK(b.account().budget().reserved() > 0);
+  b.last().answer("{}", 500);
+  b.settle();
+  CHECK(b.account().budget().reserved() == 0);
+  CHECK(b.spent() == 0);
+  auto leaving = b.ask({.text = "two", .stream = true});
+  b.last().begin_stream();
+  for (int i = 0; i < 3; ++i) b.last().chunk(event("a"));
+  b.settle();
+  leaving->close();
+  b.settle();
+  CHECK(b.account().budget().reserved() == 0);
+  CHECK(b.spent() == 3);
+}
+
+TEST_CASE("a client's budget is not asked for what another one has paid, and its refusal is its own") {
+  ClientBench b("budget = { usd_per_day = 2 }", "scope = \"global\"");
+  b.pay("one");
+  const std::string refused = b.pay("two");
+  CHECK(status(refused) == 429);
+  // The other one leads, the first one joins for nothing.
+  const auto leading = b.ask({.text = "two", .key = "other-key"});
+  const auto joining = b.ask({.text = "two"});
+  b.last().answer(answer_json("answer"));
+  b.settle();
+  CHECK(status(leading->received()) == 200);
+  CHECK(status(joining->received()) == 200);
+  CHECK(field_of(joining->received(), "x-outrigger-cache") == "coalesced");
+  CHECK(b.spent() == 2);
+  CHECK(b.account("other").spent_usd(Period::day) == 2);
+}
+
+TEST_CASE("who has joined a call that its payer may not make asks for itself") {
+  ClientBench b("budget = { usd_per_day = 2 }", "scope = \"global\"");
+  b.pay("one");
+  // Both in one turn of the loop: the second one joins before the first one is refused.
+  auto first = sim::dial(b.world, DoorBench::k_door), second = sim::dial(b.world, DoorBench::k_door);
+  b.settle();
+  first->send(wire({.text = "two"}));
+  second->send(wire({.text = "two", .key = "other-key"}));
+  b.settle();
+  CHECK(status(first->received()) == 429);
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(answer_json("answer"));
+  b.settle();
+  CHECK(status(second->received()) == 200);
+}
+
+TEST_CASE("tokens of a minute are reserved by estimate and settled by what was used") {
+  ClientBench b("rate = { tokens_per_minute = 100 }");
+  const auto one = b.ask({.text = "one", .more = ",\"max_tokens\":80"});
+  const std::string two = b.ask({.text = "two", .more = ",\"max_tokens\":80"})->received();
+  CHECK(status(two) == 429);
+  CHECK(says(two, "The client `desk` has used the 100 tokens that it may use in a minute"));
+  b.last().answer(answer_json("answer"));  // nine tokens
+  b.settle();
+  CHECK(status(one->received()) == 200);
+  CHECK(status(b.exchange({.text = "two", .more = ",\"max_tokens\":80"}, "answer")) == 200);
+}
+
+TEST_CASE("a budget and a model without a price: refused in words, until it has one") {
+  ClientBench b("budget = { usd_per_day = 2 }");
+  const auto ask = [&](std::string_view path, std::string_view body, std::string_view key = "k") {
+    return b.send(post({.key = std::string(key), .path = std::string(path)}, body))->received();
+  };
+  constexpr std::string_view k_unknown = R"({"model":"mystery","messages":[{"role":"user","content":"hello"}]})";
+  const std::string refused = ask("/v1/chat/completions", k_unknown);
+  CHECK(status(refused) == 403);
+  CHECK(says(refused, "\"code\":\"client_price_unknown\""));
+  CHECK(says(refused, "What the model `mystery` costs is not known here, so the budget of the client `desk`"));
+  CHECK(field_of(refused, "Retry-After").empty());
+  CHECK(field_of(refused, "x-should-retry") == "false");
+  // What nobody understands, too.
+  CHECK(status(ask("/v1/images/generations", R"({"model":"mystery","prompt":"a cat"})")) == 403);
+  CHECK(says(ask("/v1/things", R"({"a":1})"), "What this request costs is not known here"));
+  CHECK(b.asked.empty());
+  // Without a budget nothing is refused.
+  ask("/v1/chat/completions", k_unknown, "other-key");
+  CHECK(b.asked.size() == 1);
+  // What passes through and names a model with a price counts by its size: four bytes a token.
+  const auto passed = b.send(post({.path = "/v1/things"}, R"({"model":"m","a":1})"));
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer("12345678");
+  b.settle();
+  CHECK(status(passed->received()) == 200);
+  CHECK(b.spent() == 2);
+  CHECK(status(b.send(post({.path = "/v1/things"}, R"({"model":"m","a":1})"))->received()) == 429);
+}
+
+TEST_CASE("a reload keeps what was used, by the client's name, and takes the new limits at once") {
+  ClientBench b("budget = { usd_per_day = 2 }");
+  b.pay("one");
+  CHECK(status(b.pay("two")) == 429);
+  b.door.set_snapshot(snapshot_of(config("budget = { usd_per_day = 4 }")));
+  CHECK(b.spent() == 2);
+  CHECK(status(b.pay("two")) == 200);
+  CHECK(status(b.pay("three")) == 429);
+  // Taken out of the file and put in again.
+  b.door.set_snapshot(snapshot_of(k_basic_config));
+  b.door.set_snapshot(snapshot_of(config("budget = { usd_per_day = 4 }")));
+  CHECK(status(b.pay("three")) == 429);
+}
+
+TEST_CASE("budgets are shown, and no longer when they are gone") {
+  ClientBench b("budget = { usd_per_day = 4, usd_per_month = 8 }");
+  b.pay("one");
+  b.door.clients().refresh_gauges();
+  CHECK(b.metric("outrigger_client_budget_usd{client=\"desk\",period=\"day\"}") == "4");
+  CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"day\"}") == "0.5");
+  CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"month\"}") == "0.25");
+  CHECK(b.metric("outrigger_client_budget_usd{client=\"other\",period=\"day\"}").empty());
+  b.door.set_snapshot(snapshot_of(config("budget = { usd_per_month = 8 }")));
+  b.door.clients().refresh_gauges();
+  CHECK(b.metric("outrigger_client_budget_usd{client=\"desk\",period=\"day\"}") == "0");
+  CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"day\"}") == "0");
+  CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"month\"}") == "0.25");
+}
+
+TEST_CASE("in Anthropic's dialect it is said as Anthropic says it") {
+  ClientBench b("rate = { requests_per_minute = 1 }");
+  b.pay("one");
+  const std::string refused =
+      b.send(post({.path = "/v1/messages"}, R"({"model":"m","max_tokens":5,"messages":[]})"))->received();
+  CHECK(status(refused) == 429);
+  CHECK(says(refused, R"({"type":"error","error":{"type":"rate_limit_error","message":"The client `desk`)"));
+}
+
+}  // namespace
+}  // namespace outrigger::proxy::test

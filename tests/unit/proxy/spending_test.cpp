@@ -1,0 +1,145 @@
+// What answers cost, as the door books it.
+#include <catch2/catch_test_macros.hpp>
+
+#include "unit/proxy/door_bench.h"
+
+namespace outrigger::proxy::test {
+namespace {
+
+// A token of the prompt costs an eighth of a USD, one of the answer a quarter.
+constexpr std::string_view k_priced = R"([[upstream]]
+name = "main"
+url = "http://provider:9000/v1"
+keys = ["secret-key"]
+[[upstream]]
+name = "other"
+url = "http://other:9000/v1"
+keys = ["secret-key"]
+[[model]]
+name = "small"
+price = { input = 375e3, output = 625e3 }
+[[model]]
+name = "*"
+price = { input = 125e3, output = 250e3 }
+fallback = ["other:small"]
+retry = { attempts = 1 }
+)";
+
+double spent(DoorBench& b, std::string_view model) {
+  const std::string value = b.metric(fmt::format("outrigger_spent_usd_total{{model=\"{}\"}}", model));
+  return value.empty() ? 0 : std::stod(value);
+}
+bool logged(const DoorBench& b, double usd) {
+  const std::string& line = b.log.lines.back();
+  if (usd == 0) return line.find("spent_usd") == std::string::npos;
+  return line.find(fmt::format("\"spent_usd\":{},", usd)) != std::string::npos;
+}
+
+TEST_CASE("an answer costs what its provider counted; a hit costs nothing") {
+  DoorBench b(k_priced);
+  b.exchange({}, "one");
+  CHECK(spent(b, "m") == (7 + 2 * 2) / 8.0);
+  CHECK(logged(b, 1.375));
+  b.exchange({}, "one");
+  CHECK(spent(b, "m") == 1.375);
+  CHECK(logged(b, 0));
+  CHECK(b.metrics.spending().total().requests == 1);
+  CHECK(b.metrics.savings().total().usd == 1.375);
+}
+
+TEST_CASE("who joins pays nothing, and an answer is paid for once though its first client left") {
+  DoorBench b(k_priced);
+  auto first = b.ask({});
+  const auto second = b.ask({});
+  first->close();
+  b.settle();
+  CHECK(spent(b, "m") == 0);
+  b.last().answer(answer_json("one"));
+  b.settle();
+  CHECK(is_whole(second->received()));
+  CHECK(logged(b, 0));
+  CHECK(spent(b, "m") == 1.375);
+}
+
+TEST_CASE("where nobody counted, the tokens are estimates: of the prompt, and one for each piece of the answer") {
+  DoorBench b(k_priced);
+  b.exchange({.text = "four words of prompt", .stream = true}, "one");
+  const double whole = spent(b, "m");
+  CHECK(whole > 0.25);
+  CHECK(logged(b, whole));
+  // Cut after two pieces: what came is paid for.
+  const auto cut = b.ask({.text = "four words of prompt, again", .stream = true});
+  b.last().begin_stream();
+  b.last().chunk(event("one"));
+  b.last().chunk(event("two"));
+  b.settle();
+  b.last().peer->close();
+  b.settle();
+  CHECK(cut->ended());
+  const double part = spent(b, "m") - whole;
+  CHECK(part > 0.5);
+  CHECK(logged(b, part));
+}
+
+TEST_CASE("a client that leaves has cost what came until then, or the prompt") {
+  DoorBench b(k_priced);
+  auto early = b.ask({.text = "a prompt", .stream = true});
+  early->close();
+  b.settle();
+  const double prompt = spent(b, "m");
+  CHECK(prompt > 0);
+  auto late = b.ask({.text = "a prompt", .stream = true});
+  b.last().begin_stream();
+  b.last().chunk(event("one"));
+  b.settle();
+  late->close();
+  b.settle();
+  CHECK(spent(b, "m") == 2 * prompt + 0.25);
+}
+
+TEST_CASE("errors cost nothing, and what stands in has the price of its own model") {
+  DoorBench b(k_priced);
+  b.add_upstream("other");
+  const auto refused = b.ask({});
+  b.last().answer(R"({"error":{"message":"no","type":"invalid_request_error"}})", 400);
+  b.settle();
+  CHECK(b.metrics.spending().total().requests == 0);
+  CHECK(logged(b, 0));
+  const auto stood_in = b.ask({.text = "another"});
+  b.last().answer("{}", 503);
+  b.settle();
+  REQUIRE(b.last().host == "other");
+  b.last().answer(answer_json("one"));
+  b.settle();
+  CHECK(is_whole(stood_in->received()));
+  CHECK(spent(b, "m") == 0);
+  CHECK(spent(b, "small") == (7 * 3 + 2 * 5) / 8.0);
+  CHECK(logged(b, 3.875));
+}
+
+TEST_CASE("of a batch only the texts that went upstream are paid for") {
+  DoorBench b(k_priced);
+  const auto embed = [&](std::string_view inputs, std::size_t count) {
+    const std::size_t before = b.asked.size();
+    const auto peer = b.send(post({.path = "/v1/embeddings"}, fmt::format(R"({{"model":"e","input":[{}]}})", inputs)));
+    if (b.asked.size() == before) return;
+    std::string data;
+    for (std::size_t i = 0; i < count; ++i) {
+      data += fmt::format(R"({}{{"object":"embedding","index":{},"embedding":[0.5]}})", i > 0 ? "," : "", i);
+    }
+    b.last().answer(
+        fmt::format(R"({{"object":"list","data":[{}],"model":"e","usage":{{"prompt_tokens":{},"total_tokens":{}}}}})", data,
+                    10 * count, 10 * count));
+    b.settle();
+  };
+  embed(R"("one","two")", 2);
+  CHECK(spent(b, "e") == 2.5);
+  embed(R"("two","three")", 1);
+  CHECK(spent(b, "e") == 3.75);
+  CHECK(logged(b, 1.25));
+  embed(R"("three","one")", 0);
+  CHECK(spent(b, "e") == 3.75);
+}
+
+}  // namespace
+}  // namespace outrigger::proxy::test
