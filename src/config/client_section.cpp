@@ -71,7 +71,7 @@ void read_client_budget(TableReader& owner, const Config& config, Client& client
     set(budget.usd_per_day, table.number("usd_per_day", {k_least_usd, k_most_usd}));
     set(budget.usd_per_month, table.number("usd_per_month", {k_least_usd, k_most_usd}));
     Context& context = table.context();
-    if (table.find("usd_per_day") == nullptr && table.find("usd_per_month") == nullptr) {
+    if (owner.find("budget")->value.members.empty()) {
       context.error(table.place(), fmt::format("{} says nothing; write usd_per_day, usd_per_month or both, such as "
                                                "{{ usd_per_month = 200 }}",
                                                table.where()));

@@ -64,17 +64,23 @@ def test_the_chart_has_the_same_rules_and_dashboard():
 
 @pytest.fixture
 def busy(start):
-    """A provider that fails now and then, a fallback, a queue that overflows, Redis; and visitors."""
+    """A provider that fails now and then, a fallback, a queue that overflows, a budget, Redis; and visitors."""
     sim = start(wire.Sim, '[[fault]]\nmodel = "bad"\nstatus = 503\n[[fault]]\nmodel = "busy"\nfirst_token = "400ms"\n')
     redis = start(wire.Redis)
     proxy = start(wire.Outrigger, f'[redis]\nurl = "{redis.url}"\n' + wire.upstream(sim, extra='keys = ["sk-a"]') + '''
 [[model]]
 name = "bad"
 fallback = ["sim:gpt-4o-mini"]
+price = { input = 1, output = 2 }
 [[model]]
 name = "busy"
+price = { input = 1, output = 2 }
 concurrency = 1
 queue = { depth = 1, wait = "1s" }
+[[client]]
+name = "visitors"
+key = "sk-test"
+budget = { usd_per_month = 1000 }
 ''')
     return proxy
 

@@ -341,6 +341,8 @@ TEST_CASE("mistakes in a client are named") {
       {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_day = \"5\" }",
        "o.toml:7:26: `usd_per_day` in the budget of [[client]] `a` must be a number"},
       {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = { usd_per_year = 5 }",
+       "o.toml:7:12: unknown key `usd_per_year` in the budget of [[client]] `a` (did you mean `usd_per_day`?)"},
+      {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = {}",
        "o.toml:7:10: the budget of [[client]] `a` says nothing; write usd_per_day"},
       {"[[client]]\nname = \"a\"\nkey = \"k\"\nbudget = 200", "o.toml:7:10: `budget` in [[client]] `a` must be a table"},
       {"[[client]]\nname = \"a\"\nkey = \"k\"\nrate = { requests_per_minute = 0 }",

@@ -38,7 +38,7 @@ url = "redis://redis:6379"
     }
     // An answer of so many dollars, if it may be asked for.
     bool pay(double usd) {
-      auto permit = account().ask({.model = "m", .price = obs::TokenPrice{0, 0}});
+      auto permit = account().ask({.model = "m", .max_output = {}, .price = obs::TokenPrice{0, 0}});
       if (permit) permit->settle({0, 1}, usd);
       return permit.has_value();
     }
