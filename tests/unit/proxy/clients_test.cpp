@@ -112,7 +112,7 @@ TEST_CASE("the month's budget holds over days, and begins anew at the first") {
   ClientBench b("budget = { usd_per_month = 2 }");
   CHECK(status(b.pay("one")) == 200);
   CHECK(says(b.pay("two"), "its budget of 2.00 USD for this month. It begins anew on 2026-12-01 (UTC)"));
-  b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 12 / 1) - 1ms);
+  b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 12 / 1) - 1s);
   CHECK(status(b.pay("two")) == 429);
   b.world.loop.set_wall(sys_days(std::chrono::year(2026) / 12 / 1));
   CHECK(status(b.pay("two")) == 200);
