@@ -88,14 +88,29 @@ Section client_section() {
   section.name = "client";
   section.is_list = true;
   section.text =
-      "Who may come in at the llm door. Without any the door is open to whoever reaches it, which is right as long as no "
-      "`keys` are put in. Paste the key into Dify as the provider's API key.";
-  section.example = "[[client]]\nname = \"support-desk\"\nkey = \"env:SUPPORT_KEY\"\nmodels = [\"gpt-4o*\"]\n";
+      "Who may come in at the llm door, and how much. Without any the door is open to whoever reaches it, which is right as "
+      "long as no `keys` are put in. Paste the key into Dify as the provider's API key. Clients never share answers, unless "
+      "[`scope`](#cache-scope) is `global`.";
+  section.example =
+      "[[client]]\nname = \"support-desk\"\nkey = \"env:SUPPORT_KEY\"\nmodels = [\"gpt-4o*\"]\nbudget = { usd_per_day = 20, "
+      "usd_per_month = 200 }\n";
   add(section,
       {text("name", none("needed"), "at most 64 bytes", "In the log and in metrics."),
        text("key", none("needed"), "one line of visible ASCII without blanks",
             "The key, or `\"sha256:\"` and its SHA-256 in hex (`printf %s \"$KEY\" | sha256sum`). Each client has its own."),
        texts("models", none("all"), "from 1 to 256 patterns", "What it may ask for.")});
+  add_rate(section, "no limit", "[[model]]",
+           "What it may ask within any sixty seconds, at each replica. Requests count when they come, tokens only where a "
+           "model is asked: what the cache answers is free. Too fast is answered with a 429 that says when to come again.");
+  add(section,
+      {table("budget", none("no limit"),
+             "What it may spend, in days and months of UTC, at list price or [`[[model]] price`](#model-price). When it is "
+             "used up the cache goes on answering (an old answer is better than none, too), and the rest gets a 429 until "
+             "it begins anew. Kept in [redis], where a restart forgets nothing and all replicas count together; without it "
+             "in memory. A model whose price nobody knows is refused: write it down in its [[model]]."),
+       number("budget.usd_per_day", none("no such limit"), {0.01, 10'000'000}, "USD from midnight to midnight (UTC)."),
+       number("budget.usd_per_month", none("no such limit"), {0.01, 10'000'000},
+              "USD from the first of a month to the next (UTC).")});
   return section;
 }
 

@@ -119,10 +119,11 @@ Section model_section() {
   add_breaker(section, {}, "When a target is left alone, and for how long.");
   add_retry_and_hedge(section);
   add_cache_policy(section, "as [cache] says", "What differs from [`[cache]`](#cache) for this model.");
-  add(section, {table("price", none("a built-in table knows the common models"),
-                      "What tokens cost, to tell what was saved. Both members are needed."),
-                number("price.input", none("needed in a `price`"), {0, 1e6}, "USD per million tokens of prompts."),
-                number("price.output", none("needed in a `price`"), {0, 1e6}, "USD per million tokens of answers.")});
+  add(section,
+      {table("price", none("a built-in table knows the common models"),
+             "What tokens cost, to tell what was saved and spent, and for the budgets of clients. Both members are needed."),
+       number("price.input", none("needed in a `price`"), {0, 1e6}, "USD per million tokens of prompts."),
+       number("price.output", none("needed in a `price`"), {0, 1e6}, "USD per million tokens of answers.")});
   return section;
 }
 
