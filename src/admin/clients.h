@@ -7,6 +7,9 @@
 
 namespace outrigger::admin {
 
+// {"requests", "prompt_tokens", "completion_tokens", "usd"}.
+void describe_totals(Json& json, Json::Value object, const obs::Totals& totals);
+
 // The tokens that were paid for and what they cost, in all and by model: {"requests", "prompt_tokens", "completion_tokens", "usd",
 // "models": [{"model", …}]}.
 void describe_spending(Json& json, Json::Value object, const obs::Spending& spending);

@@ -10,13 +10,6 @@ namespace {
 
 constexpr Duration k_lately = 5min;  // over which the share of errors is taken
 
-void describe_totals(Json& json, Json::Value object, const obs::Savings::Totals& totals) {
-  json.put(object, "requests", totals.requests);
-  json.put(object, "prompt_tokens", totals.prompt_tokens);
-  json.put(object, "completion_tokens", totals.completion_tokens);
-  json.put(object, "usd", totals.usd);
-}
-
 void describe_level(Json& json, Json::Value object, const char* name, const resilience::RateGate::Level& level) {
   if (level.source == resilience::RateGate::Source::none) return;
   const Json::Value limit = json.object(object, name);
@@ -165,6 +158,14 @@ Facts gather_facts(const StatusSources& from) {
   facts.requests = lately.requests;
   facts.errors = lately.errors;
   from.door.lanes().each([&](const proxy::Lane& lane) { facts.targets.push_back(facts_of(lane, from.loop.now())); });
+  from.door.clients().each([&](const proxy::ClientAccount& account) {
+    for (const resilience::Period period : resilience::k_periods) {
+      const auto& budget = account.limits().of(period);
+      if (!budget) continue;
+      facts.budgets.push_back(
+          {account.name(), resilience::name(period), account.spent_usd(period), resilience::in_usd(*budget)});
+    }
+  });
   return facts;
 }
 
