@@ -92,3 +92,7 @@ def check_toml(text, directory, env=None):
     file = directory / "outrigger.toml"
     file.write_text(text)
     return run(OUTRIGGER, "check", "--config", file, check=False, env=env)
+
+
+# At the end, since it takes from above.
+from engine import engine, images  # noqa: E402, F401

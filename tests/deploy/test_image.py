@@ -1,4 +1,4 @@
-"""The image, without a Docker engine where there is none: its root file system is laid out and run; and the Debian package, the unit."""
+"""The image: its root file system by itself, then as a whole in a Docker engine; the Debian package, the unit."""
 import os
 import re
 import shutil
@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from conftest import OUTRIGGER, ROOT, need, run, wire
+from engine import start_engine
 
 SCRIPTS = [ROOT / "deploy/rootfs", ROOT / "deploy/kustomize/sidecar/post-render", *(ROOT / "deploy/deb").glob("p*[!e]"),
            *(ROOT / "helm/outrigger/files/tests").glob("*.sh"), ROOT / "deploy/compose/try/visitors.sh", ROOT / "tests/deploy/run",
@@ -91,12 +92,54 @@ def test_the_build_is_configured_from_what_the_dockerfile_copies(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_image_is_built_and_runs():
-    need("docker")
-    if run("docker", "info", check=False).returncode != 0:
-        pytest.skip("no Docker engine runs here: the image is not built, only its root file system")
-    run("docker", "build", "-q", "-f", "deploy/Dockerfile", "-t", "outrigger:test", ".", cwd=ROOT, timeout=1800)
-    run("docker", "run", "--rm", "--read-only", "outrigger:test", "version")
+def test_an_engine_of_its_own_leaves_nothing(tmp_path):
+    """With a container that runs and does not want to end."""
+    before = run("ip", "-brief", "link").stdout
+    own = start_engine()
+    try:
+        (tmp_path / "root").mkdir()
+        run(ROOT / "deploy/rootfs", tmp_path / "root", "/bin/sleep")
+        (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY root /\nCMD ["sleep", "3600"]\n')
+        own.build(tmp_path, "--tag", "sleeper")
+        own.docker("run", "--detach", "--name", "sleeper", "--restart", "always", "--publish", "127.0.0.1:80:80", "sleeper")
+        assert "sleep" in own.docker("top", "sleeper").stdout and "docker0" in own.inside("ip", "-brief", "link").stdout
+        assert len(own.left()) > 3  # it sees what there is
+        assert "docker0" not in run("ip", "-brief", "link").stdout.replace(before, "")
+    finally:
+        own.close()
+    assert own.left() == []
+
+
+def test_the_image_in_an_engine(engine, images, tmp_path, capsys):
+    """The Dockerfile's last stage: user, entry point, health, signal and labels are its own; read-only, without any capability."""
+    image, name = engine.inspect(images["outrigger"]), f"{engine.name}-image"
+    with capsys.disabled():
+        print(f"\ndeploy: the image has {image['Size'] / 1e6:.1f} MB")
+    assert image["Size"] < 30e6
+    labels = {key.removeprefix("org.opencontainers.image."): value for key, value in image["Config"]["Labels"].items()}
+    assert labels["title"] == "outrigger" and labels["licenses"] == "Apache-2.0" and labels["revision"] == "test"
+    version = engine.docker("run", "--rm", "--network", "none", images["outrigger"], "version").stdout
+    assert version.startswith(f"outrigger {labels['version']}")
+    engine.docker("run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+                  "--network", "none", images["outrigger"])
+    try:
+        engine.wait_healthy(name)
+        assert re.search(r"\b65532\b", engine.docker("top", name, "-o", "pid,uid").stdout)
+        if engine.private:
+            pid = engine.inspect(name)["State"]["Pid"]
+            status = engine.inside("cat", f"/proc/{pid}/status").stdout
+            assert re.search(r"^CapEff:\s+0+$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M)
+            # Even root cannot, through the container's own mounts; and its user cannot make them others.
+            refused = engine.inside("touch", f"/proc/{pid}/root/tmp/x", check=False)
+            assert refused.returncode != 0 and "Read-only file system" in refused.stderr
+        (tmp_path / "x").write_text("x")
+        assert engine.docker("cp", tmp_path / "x", f"{name}:/tmp/x", check=False).returncode != 0
+        engine.docker("stop", "--time", "35", name)
+        state, log = engine.inspect(name)["State"], engine.docker("logs", name).stderr
+        assert state["ExitCode"] == 0 and not state["OOMKilled"], log
+        assert "draining" in log
+    finally:
+        engine.docker("rm", "--force", name, check=False)
 
 
 def test_the_unit_file(tmp_path):
