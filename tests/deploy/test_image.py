@@ -93,7 +93,7 @@ def test_the_build_is_configured_from_what_the_dockerfile_copies(tmp_path):
 
 
 def test_an_engine_of_its_own_leaves_nothing(tmp_path):
-    """With a container that runs and does not want to end."""
+    """With a container that runs and would be started again."""
     before = run("ip", "-brief", "link").stdout
     own = start_engine()
     try:
