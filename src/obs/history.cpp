@@ -44,6 +44,18 @@ Amounts& Amounts::operator+=(const Amounts& other) {
   return *this;
 }
 
+HistoryPoint& HistoryPoint::operator+=(const HistoryPoint& other) {
+  Amounts::operator+=(other);
+  hit += other.hit;
+  stale += other.stale;
+  coalesced += other.coalesced;
+  miss += other.miss;
+  bypass += other.bypass;
+  observe += other.observe;
+  errors += other.errors;
+  return *this;
+}
+
 std::optional<History::Span> history_span(std::string_view name) {
   const auto found = std::ranges::find(k_names, name);
   if (found == k_names.end()) return std::nullopt;
@@ -214,9 +226,7 @@ HistoryPoint History::last(Duration over, WallTime now) {
   const auto wanted = std::clamp<std::int64_t>(over / k_shapes[0].step, 1, static_cast<std::int64_t>(k_shapes[0].steps));
   HistoryPoint sum;
   for (std::int64_t step = newest_[0] - wanted + 1; step <= newest_[0]; ++step) {
-    const HistoryPoint& point = points_[0][place(0, step)];
-    sum += point;
-    sum.errors += point.errors;
+    sum += points_[0][place(0, step)];
   }
   return sum;
 }

@@ -25,6 +25,8 @@ struct Amounts {
 struct HistoryPoint : Amounts {
   std::uint64_t hit = 0, stale = 0, coalesced = 0, miss = 0, bypass = 0, observe = 0;
   std::uint64_t errors = 0;  // that were not the client's doing
+  using Amounts::operator+=;
+  HistoryPoint& operator+=(const HistoryPoint& other);
 };
 
 // One request that is over.
