@@ -269,7 +269,7 @@ void DifyFlow::finish(Outcome outcome) {
   if (outcome != Outcome::client_gone || status_ != 0 || !exchange_.responded()) {
     door_.dify_metrics().count_request(caller_.label, outcome);
     if (is_paced() && pursuit() != nullptr && !caller_.label.empty()) {
-      door_.dify_metrics().observe_wait(caller_.label, pursuit()->waited());
+      door_.dify_metrics().observe_wait(caller_.label, pursuit()->waited(), pursuit()->order().trace.exemplar());
     }
     const bool has_cache = caller_.app != nullptr && caller_.app->cache;
     if (call_kind_.kind == providers::dify::CallKind::run && has_cache) {

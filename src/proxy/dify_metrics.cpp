@@ -38,9 +38,9 @@ void DifyMetrics::count_request(std::string_view app, Outcome outcome) {
   registry_.counter("outrigger_requests_total", {{"door", "dify"}, {"app", label}, {"outcome", name(outcome)}}).add();
 }
 
-void DifyMetrics::observe_wait(std::string_view app, Duration waited) {
+void DifyMetrics::observe_wait(std::string_view app, Duration waited, const obs::Exemplar& exemplar) {
   const std::string_view label = bounded(apps_, app, k_apps_max);
-  registry_.histogram("outrigger_queue_wait_seconds", {{"app", label}}).observe(seconds(waited));
+  registry_.histogram("outrigger_queue_wait_seconds", {{"app", label}}).observe(seconds(waited), exemplar);
 }
 
 void DifyMetrics::count_stop(std::string_view outcome) {

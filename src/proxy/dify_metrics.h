@@ -44,7 +44,7 @@ class DifyMetrics {
   explicit DifyMetrics(Metrics& metrics);
 
   void count_request(std::string_view app, Outcome outcome);
-  void observe_wait(std::string_view app, Duration waited);
+  void observe_wait(std::string_view app, Duration waited, const obs::Exemplar& exemplar);
   // A run that Dify was told to stop, or was not.
   void count_stop(std::string_view outcome);
   void count_run(const DifyRun& run, MonoTime now);

@@ -89,7 +89,7 @@ void DifyPursuit::on_refused(const Refusal& refusal) {
 void DifyPursuit::on_admitted(std::size_t step, DifyPermits permits) {
   if (door_.world().loop.now() > waiting_since_) order_.trace.note_wait(waiting_since_, order_.chain[step].name, {});
   const DifyWatch::Subject subject{order_.chain[step].name, order_.chain.size() > dify_equals(*order_.snapshot),
-                                   order_.kind.run, order_.keep};
+                                   order_.kind.run, order_.keep, order_.trace};
   watch_.emplace(door_.world(), door_.metrics(), subject, std::move(permits));
   send(step);
 }

@@ -72,7 +72,7 @@ void DifyWatch::judge(const Signal& signal, bool streamed) {
   const bool blames_backend = has_failed && !is_of_app(signal);
   const bool was_judged = std::exchange(is_judged_, true);
   if (!was_judged) {
-    if (is_first && streamed) metrics_.observe_first_token(subject_.backend, now - started_);
+    if (is_first && streamed) metrics_.observe_first_token(subject_.backend, now - started_, subject_.trace.exemplar());
     if (backend && blames_backend) {
       backend->failed(signal);
     } else if (backend) {

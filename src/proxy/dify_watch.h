@@ -17,6 +17,7 @@
 #include "io/world.h"
 #include "providers/dify/answer.h"
 #include "providers/dify/signals.h"
+#include "proxy/call_trace.h"
 #include "proxy/dify_admission.h"
 #include "proxy/metrics.h"
 
@@ -30,6 +31,7 @@ class DifyWatch {
     bool has_elsewhere = false;  // there is another backend
     providers::dify::RunKind kind = providers::dify::RunKind::none;
     bool keep = false;  // the answer is to be stored
+    CallTrace trace{};
   };
   // `metrics` must outlive it.
   DifyWatch(io::World world, Metrics& metrics, Subject subject, DifyPermits permits);
