@@ -26,10 +26,13 @@ const std::map<std::string, std::set<std::string>, std::less<>>& order() {
       {"trace", {"http", "resilience", "io", "config", "obs", "core"}},
       {"proxy", {"trace", "cache", "providers", "http", "resilience", "chat", "io", "config", "obs", "core"}},
       {"admin", {"proxy", "trace", "cache", "providers", "http", "resilience", "chat", "io", "config", "obs", "core"}},
-      {"app", {"admin", "proxy", "trace", "cache", "providers", "http", "resilience", "chat", "io", "net", "config", "obs", "core"}},
+      {"app",
+       {"admin", "proxy", "trace", "cache", "providers", "http", "resilience", "chat", "io", "net", "config", "obs",
+        "core"}},
       {"sim", {"http", "chat", "io", "core"}},
       {"main.cpp",
-       {"app", "admin", "proxy", "trace", "cache", "providers", "http", "resilience", "chat", "io", "net", "config", "obs", "core"}},
+       {"app", "admin", "proxy", "trace", "cache", "providers", "http", "resilience", "chat", "io", "net", "config", "obs",
+        "core"}},
       {"sim_main.cpp", {"sim", "net", "http", "chat", "io", "obs", "core"}},
   };
   return rooms;
