@@ -39,7 +39,7 @@ def stocked(engine, images, tmp_path_factory):
         pytest.skip("the stacks need an engine of their own: they publish fixed ports and stand in for other people's images")
     directory = tmp_path_factory.mktemp("stand-in")
     programs = ["redis-server", "redis-cli", "prometheus", "nginx", "curl", "sh", "sleep"]
-    run(ROOT / "deploy/rootfs", directory / "root", *[need(program) for program in programs])
+    run(ROOT / "deploy/rootfs", directory / "root", *[need(program) for program in programs], timeout=400)
     for place in ("run", "var/log/nginx", "var/lib/nginx", "var/lock", "etc/nginx/conf.d"):
         (directory / "root" / place).mkdir(parents=True)
     (directory / "root/etc/nginx/nginx.conf").write_text(NGINX)
