@@ -41,8 +41,8 @@ std::string stop_json(const Reply& reply) {
   for (const auto& [openai, anthropic] : k_reasons) {
     if (reason == openai) reason = anthropic;
   }
-  return fmt::format(R"("stop_reason":{},"stop_sequence":{})", reason.empty() ? "null" : quoted(reason),
-                     reason == "stop_sequence" ? quoted(reply.stop_sequence) : "null");
+  return fmt::format(R"("stop_reason":{},"stop_sequence":{})", reason.empty() ? "null" : json_quoted(reason),
+                     reason == "stop_sequence" ? json_quoted(reply.stop_sequence) : "null");
 }
 
 std::string usage_json(const Reply& reply, std::uint64_t output_tokens) {
@@ -55,36 +55,36 @@ std::string usage_json(const Reply& reply, std::uint64_t output_tokens) {
 
 Block thinking_block(const Reply& reply, const Ask& ask) {
   const std::string signature = base64("sim-signature:" + sha256_hex(reply.thought()));
-  const std::string told = quoted(ask.thinks_aloud ? reply.thought() : "");
+  const std::string told = json_quoted(ask.thinks_aloud ? reply.thought() : "");
   Block block{R"({"type":"thinking","thinking":"","signature":""})",
               fmt::format(R"({{"type":"thinking","thinking":{},"signature":"{}"}})", told, signature),
               {}};
   for (const std::string& token : reply.thoughts) {
     if (!ask.thinks_aloud) break;
-    block.deltas.push_back({fmt::format(R"({{"type":"thinking_delta","thinking":{}}})", quoted(token)), true});
+    block.deltas.push_back({fmt::format(R"({{"type":"thinking_delta","thinking":{}}})", json_quoted(token)), true});
   }
   block.deltas.push_back({fmt::format(R"({{"type":"signature_delta","signature":"{}"}})", signature)});
   return block;
 }
 
 Block text_block(const Reply& reply) {
-  Block block{R"({"type":"text","text":""})", fmt::format(R"({{"type":"text","text":{}}})", quoted(reply.text())), {}};
+  Block block{R"({"type":"text","text":""})", fmt::format(R"({{"type":"text","text":{}}})", json_quoted(reply.text())), {}};
   for (const std::string& token : reply.tokens) {
-    block.deltas.push_back({fmt::format(R"({{"type":"text_delta","text":{}}})", quoted(token)), true});
+    block.deltas.push_back({fmt::format(R"({{"type":"text_delta","text":{}}})", json_quoted(token)), true});
   }
   return block;
 }
 
 Block call_block(const ToolCall& call, std::string_view id) {
   const auto block_with = [&](std::string_view input) {
-    return fmt::format(R"({{"type":"tool_use","id":"{}","name":{},"input":{}}})", id, quoted(call.name), input);
+    return fmt::format(R"({{"type":"tool_use","id":"{}","name":{},"input":{}}})", id, json_quoted(call.name), input);
   };
   // What is no JSON can only stand there as a text.
   const bool well = parse_json(call.arguments) != nullptr;
-  Block block{block_with("{}"), block_with(well ? call.arguments : quoted(call.arguments)), {}};
+  Block block{block_with("{}"), block_with(well ? call.arguments : json_quoted(call.arguments)), {}};
   block.deltas.push_back({R"({"type":"input_json_delta","partial_json":""})"});
   for (const std::string_view piece : tokens_of(call.arguments)) {
-    block.deltas.push_back({fmt::format(R"({{"type":"input_json_delta","partial_json":{}}})", quoted(piece)), true});
+    block.deltas.push_back({fmt::format(R"({{"type":"input_json_delta","partial_json":{}}})", json_quoted(piece)), true});
   }
   return block;
 }
@@ -108,7 +108,7 @@ std::vector<Block> blocks_of(const Reply& reply, const Ask& ask, const Stamp& st
 std::string message_json(const Ask& ask, const Stamp& stamp, std::string_view content, std::string_view stop,
                          const std::string& usage) {
   std::string json = fmt::format(R"({{"id":"msg_{}","type":"message","role":"assistant","model":{},"content":[{}],{})",
-                                 stamp.id, quoted(ask.model), content, stop);
+                                 stamp.id, json_quoted(ask.model), content, stop);
   if (!usage.empty()) json += ",\"usage\":" + usage;
   return json + "}";
 }

@@ -58,7 +58,7 @@ std::string embedding_json(const std::vector<float>& vector, bool as_base64) {
 }
 
 std::string model_json(std::string_view model, std::int64_t created) {
-  return fmt::format(R"({{"id":{},"object":"model","created":{},"owned_by":"outrigger-sim"}})", quoted(model), created);
+  return fmt::format(R"({{"id":{},"object":"model","created":{},"owned_by":"outrigger-sim"}})", json_quoted(model), created);
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ Script answer_embeddings(const Ask& ask, const Settings& settings, const Fault& 
     data += fmt::format(R"({}{{"object":"embedding","index":{},"embedding":{}}})", i == 0 ? "" : ",", i,
                         embedding_json(vector, ask.base64));
   }
-  std::string body = fmt::format(R"({{"object":"list","data":[{}],"model":{})", data, quoted(ask.model));
+  std::string body = fmt::format(R"({{"object":"list","data":[{}],"model":{})", data, json_quoted(ask.model));
   if (!fault.no_usage) body += fmt::format(R"(,"usage":{{"prompt_tokens":{0},"total_tokens":{0}}})", ask.prompt_tokens);
   return whole(200, k_json, body + "}", first_wait(settings, fault));
 }
@@ -127,7 +127,7 @@ Script answer_moderation(const Ask& ask, const Stamp& stamp) {
   return whole(200, k_json,
                fmt::format(R"({{"id":"modr-{}","model":{},"results":[{{"flagged":false,"categories":{{"violence":false}},)"
                            R"("category_scores":{{"violence":0.0001}}}}]}})",
-                           stamp.id, quoted(ask.model.empty() ? "omni-moderation-latest" : ask.model)));
+                           stamp.id, json_quoted(ask.model.empty() ? "omni-moderation-latest" : ask.model)));
 }
 
 }  // namespace outrigger::sim_provider

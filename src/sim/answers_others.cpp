@@ -11,13 +11,14 @@ namespace outrigger::sim_provider {
 namespace {
 
 // What does not parse can only stand in an object's place as a text.
-std::string object_or_text(const std::string& json) { return parse_json(json) == nullptr ? quoted(json) : json; }
+std::string object_or_text(const std::string& json) { return parse_json(json) == nullptr ? json_quoted(json) : json; }
 
 std::string gemini_call(const ToolCall& call) {
-  return fmt::format(R"({{"functionCall":{{"name":{},"args":{}}}}})", quoted(call.name), object_or_text(call.arguments));
+  return fmt::format(R"({{"functionCall":{{"name":{},"args":{}}}}})", json_quoted(call.name),
+                     object_or_text(call.arguments));
 }
 
-std::string gemini_text(std::string_view text) { return fmt::format(R"({{"text":{}}})", quoted(text)); }
+std::string gemini_text(std::string_view text) { return fmt::format(R"({{"text":{}}})", json_quoted(text)); }
 
 std::string gemini_reason(const Reply& reply) {
   if (reply.refusal || reply.finish_reason == "content_filter") return "SAFETY";
@@ -32,13 +33,13 @@ Spoken answer_gemini(const Ask& ask, const Settings& settings, const Fault& faul
   const std::string reason = gemini_reason(reply);
   const auto chunk = [&](std::string_view parts, bool last) {
     std::string json = fmt::format(R"({{"candidates":[{{"content":{{"parts":[{}],"role":"model"}},"index":0)", parts);
-    if (last && !reason.empty()) json += ",\"finishReason\":" + quoted(reason);
+    if (last && !reason.empty()) json += ",\"finishReason\":" + json_quoted(reason);
     json += "}]";
     if (!fault.no_usage) {
       json += fmt::format(R"(,"usageMetadata":{{"promptTokenCount":{},"candidatesTokenCount":{},"totalTokenCount":{}}})",
                           reply.prompt_tokens, reply.completion_tokens, reply.prompt_tokens + reply.completion_tokens);
     }
-    return json + fmt::format(R"(,"modelVersion":{},"responseId":"{}"}})", quoted(ask.model), stamp.id);
+    return json + fmt::format(R"(,"modelVersion":{},"responseId":"{}"}})", json_quoted(ask.model), stamp.id);
   };
   Spoken spoken{{}, reply.prompt_tokens, reply.completion_tokens};
   std::string calls;
@@ -59,16 +60,16 @@ Spoken answer_ollama(const Ask& ask, const Settings& settings, const Fault& faul
   const Reply reply = compose(ask, settings, fault);
   std::string calls;
   for (const ToolCall& call : reply.calls) {
-    calls += fmt::format(R"({}{{"function":{{"name":{},"arguments":{}}}}})", calls.empty() ? "" : ",", quoted(call.name),
-                         object_or_text(call.arguments));
+    calls += fmt::format(R"({}{{"function":{{"name":{},"arguments":{}}}}})", calls.empty() ? "" : ",",
+                         json_quoted(call.name), object_or_text(call.arguments));
   }
   if (!calls.empty()) calls = ",\"tool_calls\":[" + calls + "]";
   const auto line = [&](std::string_view text, std::string_view more, bool done) {
     std::string json =
         fmt::format(R"({{"model":{},"created_at":"{}.000000Z","message":{{"role":"assistant","content":{}{}}},"done":{})",
-                    quoted(ask.model), utc_text(stamp.created), quoted(text), more, done);
+                    json_quoted(ask.model), utc_text(stamp.created), json_quoted(text), more, done);
     if (done && !reply.finish_reason.empty()) {
-      json += ",\"done_reason\":" + quoted(reply.finish_reason == "tool_calls" ? "stop" : reply.finish_reason);
+      json += ",\"done_reason\":" + json_quoted(reply.finish_reason == "tool_calls" ? "stop" : reply.finish_reason);
     }
     if (done && !fault.no_usage) {
       json += fmt::format(R"(,"total_duration":1000000,"load_duration":1000,"prompt_eval_count":{},)"

@@ -56,7 +56,7 @@ std::string results_json(const Ask& ask, bool documents, const Fault& fault) {
   if (fault.empty) return json;
   for (const Ranked& one : rank(ask)) {
     json += fmt::format(R"({}{{"index":{},"relevance_score":{:.6f})", json.empty() ? "" : ",", one.index, one.score);
-    if (documents) json += fmt::format(R"(,"document":{{"text":{}}})", quoted(ask.inputs[one.index]));
+    if (documents) json += fmt::format(R"(,"document":{{"text":{}}})", json_quoted(ask.inputs[one.index]));
     json += '}';
   }
   return json;
@@ -70,7 +70,7 @@ Spoken answer_rerank(const Ask& ask, Wire wire, const Settings& settings, const 
     body = fmt::format(R"({{"id":"{}","results":[{}])", stamp.id, results_json(ask, false, fault));
     if (!fault.no_usage) body += R"(,"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":1}})";
   } else {
-    body = fmt::format(R"({{"model":{},"object":"list")", quoted(ask.model));
+    body = fmt::format(R"({{"model":{},"object":"list")", json_quoted(ask.model));
     if (!fault.no_usage) body += fmt::format(R"(,"usage":{{"total_tokens":{0},"prompt_tokens":{0}}})", ask.prompt_tokens);
     body += fmt::format(R"(,"results":[{}])", results_json(ask, ask.return_documents, fault));
   }

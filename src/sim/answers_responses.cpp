@@ -31,7 +31,7 @@ Ending ending_of(const Reply& reply) {
   return {reason, {}};
 }
 
-std::string or_null(std::string_view text) { return text.empty() ? "null" : quoted(text); }
+std::string or_null(std::string_view text) { return text.empty() ? "null" : json_quoted(text); }
 
 std::string usage_json(const Reply& reply) {
   return fmt::format(R"({{"input_tokens":{},"input_tokens_details":{{"cached_tokens":0}},"output_tokens":{},)"
@@ -49,8 +49,8 @@ std::string response_json(const Ask& ask, const Stamp& stamp, const Ending& endi
       R"("output":[{}],{})",
       stamp.id, stamp.created, or_null(ending.status),
       failed ? R"({"code":"server_error","message":"The model failed to generate a response."})" : "null",
-      ending.incomplete.empty() ? "null" : fmt::format(R"({{"reason":"{}"}})", ending.incomplete), quoted(ask.model), output,
-      ask.echo);
+      ending.incomplete.empty() ? "null" : fmt::format(R"({{"reason":"{}"}})", ending.incomplete), json_quoted(ask.model),
+      output, ask.echo);
   if (!no_usage) json += fmt::format(",\"usage\":{}", usage.empty() ? "null" : usage);
   return json + "}";
 }
@@ -83,15 +83,15 @@ class Output {
     open(item({}));
     if (!ask_.thinks_aloud) return close(item({}));
     const auto part = [](std::string_view text) {
-      return fmt::format(R"({{"type":"summary_text","text":{}}})", quoted(text));
+      return fmt::format(R"({{"type":"summary_text","text":{}}})", json_quoted(text));
     };
     const std::string place = fmt::format(R"("item_id":"{}","output_index":{},"summary_index":0)", id, index_);
     add("response.reasoning_summary_part.added", fmt::format(R"({},"part":{})", place, part("")));
     for (const std::string& token : reply.thoughts) {
-      add("response.reasoning_summary_text.delta", fmt::format(R"({},"delta":{})", place, quoted(token))).token = true;
+      add("response.reasoning_summary_text.delta", fmt::format(R"({},"delta":{})", place, json_quoted(token))).token = true;
     }
     const std::string thought = reply.thought();
-    add("response.reasoning_summary_text.done", fmt::format(R"({},"text":{})", place, quoted(thought)));
+    add("response.reasoning_summary_text.done", fmt::format(R"({},"text":{})", place, json_quoted(thought)));
     add("response.reasoning_summary_part.done", fmt::format(R"({},"part":{})", place, part(thought)));
     close(item(part(thought)));
   }
@@ -103,8 +103,8 @@ class Output {
                          or_null(status), content);
     };
     const auto part = [&](std::string_view text) {
-      if (reply.refusal) return fmt::format(R"({{"type":"refusal","refusal":{}}})", quoted(text));
-      return fmt::format(R"({{"type":"output_text","annotations":[],"logprobs":[],"text":{}}})", quoted(text));
+      if (reply.refusal) return fmt::format(R"({{"type":"refusal","refusal":{}}})", json_quoted(text));
+      return fmt::format(R"({{"type":"output_text","annotations":[],"logprobs":[],"text":{}}})", json_quoted(text));
     };
     open(item("in_progress", ""));
     const std::string place = fmt::format(R"("item_id":"{}","output_index":{},"content_index":0)", id, index_);
@@ -112,12 +112,12 @@ class Output {
     const std::string_view more = reply.refusal ? "" : R"(,"logprobs":[])";
     add("response.content_part.added", fmt::format(R"({},"part":{})", place, part("")));
     for (const std::string& token : reply.tokens) {
-      add(fmt::format("response.{}.delta", what), fmt::format(R"({},"delta":{}{})", place, quoted(token), more)).token =
+      add(fmt::format("response.{}.delta", what), fmt::format(R"({},"delta":{}{})", place, json_quoted(token), more)).token =
           true;
     }
     const std::string text = reply.text();
     add(fmt::format("response.{}.done", what),
-        fmt::format(R"({},"{}":{}{})", place, reply.refusal ? "refusal" : "text", quoted(text), more));
+        fmt::format(R"({},"{}":{}{})", place, reply.refusal ? "refusal" : "text", json_quoted(text), more));
     add("response.content_part.done", fmt::format(R"({},"part":{})", place, part(text)));
     close(item(ending_.status == "failed" ? "incomplete" : ending_.status, part(text)));
   }
@@ -127,15 +127,15 @@ class Output {
     const auto item = [&](std::string_view status, std::string_view arguments) {
       return fmt::format(
           R"({{"id":"{}","type":"function_call","status":{},"arguments":{},"call_id":"call_{}{}","name":{}}})", id,
-          or_null(status), quoted(arguments), stamp_.id, number, quoted(call.name));
+          or_null(status), json_quoted(arguments), stamp_.id, number, json_quoted(call.name));
     };
     open(item("in_progress", ""));
     const std::string place = fmt::format(R"("item_id":"{}","output_index":{})", id, index_);
     for (const std::string_view piece : tokens_of(call.arguments)) {
-      add("response.function_call_arguments.delta", fmt::format(R"({},"delta":{})", place, quoted(piece))).token = true;
+      add("response.function_call_arguments.delta", fmt::format(R"({},"delta":{})", place, json_quoted(piece))).token = true;
     }
     add("response.function_call_arguments.done",
-        fmt::format(R"({},"name":{},"arguments":{})", place, quoted(call.name), quoted(call.arguments)));
+        fmt::format(R"({},"name":{},"arguments":{})", place, json_quoted(call.name), json_quoted(call.arguments)));
     close(item(ending_.status == "failed" ? "incomplete" : ending_.status, call.arguments));
   }
 

@@ -45,11 +45,12 @@ const StatusWords& words_for(int status) {
   return status < 500 ? k_other_client : k_other_server;
 }
 
-std::string or_null(std::string_view text) { return text.empty() ? "null" : quoted(text); }
+std::string or_null(std::string_view text) { return text.empty() ? "null" : json_quoted(text); }
 
 std::string anthropic_body(std::string_view type, std::string_view message, std::string_view request_id) {
-  std::string body = fmt::format(R"({{"type":"error","error":{{"type":{},"message":{}}})", quoted(type), quoted(message));
-  if (!request_id.empty()) body += ",\"request_id\":" + quoted(request_id);
+  std::string body =
+      fmt::format(R"({{"type":"error","error":{{"type":{},"message":{}}})", json_quoted(type), json_quoted(message));
+  if (!request_id.empty()) body += ",\"request_id\":" + json_quoted(request_id);
   return body + "}";
 }
 
@@ -58,7 +59,7 @@ constexpr std::string_view k_broken_off = "The server had an error while process
 }  // namespace
 
 std::string error_body(std::string_view message, std::string_view type, std::string_view param, std::string_view code) {
-  return fmt::format(R"({{"error":{{"message":{},"type":"{}","param":{},"code":{}}}}})", quoted(message), type,
+  return fmt::format(R"({{"error":{{"message":{},"type":"{}","param":{},"code":{}}}}})", json_quoted(message), type,
                      or_null(param), or_null(code));
 }
 
@@ -72,14 +73,14 @@ std::string problem_body(Wire wire, const Problem& problem, std::string_view req
     case Wire::anthropic:
       return anthropic_body(problem.type.empty() ? words.anthropic : problem.type, message, request_id);
     case Wire::jina:
-      return fmt::format(R"({{"detail":{}}})", quoted(message));
+      return fmt::format(R"({{"detail":{}}})", json_quoted(message));
     case Wire::cohere:
-      return fmt::format(R"({{"id":{},"message":{}}})", quoted(request_id), quoted(message));
+      return fmt::format(R"({{"id":{},"message":{}}})", json_quoted(request_id), json_quoted(message));
     case Wire::gemini:
-      return fmt::format(R"({{"error":{{"code":{},"message":{},"status":{}}}}})", problem.status, quoted(message),
-                         quoted(problem.type.empty() ? words.google : problem.type));
+      return fmt::format(R"({{"error":{{"code":{},"message":{},"status":{}}}}})", problem.status, json_quoted(message),
+                         json_quoted(problem.type.empty() ? words.google : problem.type));
     case Wire::ollama:
-      return fmt::format(R"({{"error":{}}})", quoted(message));
+      return fmt::format(R"({{"error":{}}})", json_quoted(message));
   }
   return error_body(message, words.type, problem.param, problem.code.empty() ? words.code : problem.code);
 }
@@ -93,8 +94,8 @@ StreamEvent stream_error(Wire wire) {
     case Wire::anthropic:
       return {"error", anthropic_body("overloaded_error", "Overloaded", {})};
     case Wire::responses:
-      return {"error",
-              fmt::format(R"({{"type":"error","code":"server_error","message":{},"param":null}})", quoted(k_broken_off))};
+      return {"error", fmt::format(R"({{"type":"error","code":"server_error","message":{},"param":null}})",
+                                   json_quoted(k_broken_off))};
     case Wire::openai:
       return {{}, error_body(k_broken_off, "server_error", {}, {})};
     case Wire::jina:

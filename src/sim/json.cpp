@@ -45,7 +45,7 @@ void append_quoted(std::string& to, std::string_view text) {
   to += '"';
 }
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   std::string out;
   out.reserve(text.size() + 2);
   append_quoted(out, text);
@@ -53,6 +53,6 @@ std::string quoted(std::string_view text) {
 }
 
 // yyjson refuses invalid UTF-8 inside a string, overlong forms and surrogates included.
-bool is_utf8(std::string_view text) { return parse_json(quoted(text)) != nullptr; }
+bool is_utf8(std::string_view text) { return parse_json(json_quoted(text)) != nullptr; }
 
 }  // namespace outrigger::sim_provider

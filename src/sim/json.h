@@ -22,7 +22,7 @@ std::string_view text_of(yyjson_val* value);
 std::string_view text_at(yyjson_val* object, const char* key);
 
 // `text` in quotes, escaped. Bytes above ASCII stay as they are, so invalid UTF-8 stays invalid.
-std::string quoted(std::string_view text);
+std::string json_quoted(std::string_view text);
 void append_quoted(std::string& to, std::string_view text);
 
 bool is_utf8(std::string_view text);

@@ -27,7 +27,7 @@ std::string lower(std::string_view text) {
 std::string counts_json(const Counts& counts) {
   std::string text = "{";
   for (const auto& [name, count] : counts) {
-    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", quoted(name), count);
+    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", json_quoted(name), count);
   }
   return text + "}";
 }
@@ -47,20 +47,20 @@ std::string without_key(std::string_view target) {
 // Text where it is text, base64 where it is not.
 std::string body_json(const Seen& seen) {
   if (!seen.body_kept) return {};
-  if (is_utf8(seen.body)) return ",\"body\":" + quoted(seen.body);
+  if (is_utf8(seen.body)) return ",\"body\":" + json_quoted(seen.body);
   return ",\"body_base64\":\"" + base64(seen.body) + "\"";
 }
 
 std::string seen_json(const Seen& seen) {
   std::string headers = "{";
   for (const auto& [name, value] : seen.headers) {
-    headers +=
-        fmt::format("{}{}:{}", headers.size() > 1 ? "," : "", quoted(name), quoted(is_utf8(value) ? value : "(binary)"));
+    headers += fmt::format("{}{}:{}", headers.size() > 1 ? "," : "", json_quoted(name),
+                           json_quoted(is_utf8(value) ? value : "(binary)"));
   }
   return fmt::format(
       R"({{"method":{},"path":{},"headers":{}}},"authorized":{},"credential_sha256":"{}","body_size":{},"body_sha256":"{}"{}}})",
-      quoted(seen.method), quoted(is_utf8(seen.target) ? seen.target : "(binary)"), headers, !seen.credential_sha256.empty(),
-      seen.credential_sha256, seen.body_size, seen.body_sha256, body_json(seen));
+      json_quoted(seen.method), json_quoted(is_utf8(seen.target) ? seen.target : "(binary)"), headers,
+      !seen.credential_sha256.empty(), seen.credential_sha256, seen.body_size, seen.body_sha256, body_json(seen));
 }
 
 }  // namespace

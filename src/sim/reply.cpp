@@ -30,7 +30,7 @@ std::vector<std::string> pieces(std::string_view text) {
 }
 
 std::string json_answer(const Ask& ask, const std::string& text) {
-  if (ask.schema.empty()) return "{\"answer\": " + quoted(text) + "}";
+  if (ask.schema.empty()) return "{\"answer\": " + json_quoted(text) + "}";
   const Json schema = parse_json(ask.schema);
   return example_of(schema == nullptr ? nullptr : yyjson_doc_get_root(schema.get()), text);
 }

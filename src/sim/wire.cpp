@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view k_fingerprint = "fp_0123456789";
 
-std::string or_null(const std::string& text) { return text.empty() ? "null" : quoted(text); }
+std::string or_null(const std::string& text) { return text.empty() ? "null" : json_quoted(text); }
 
 std::string usage_json(const Reply& reply) {
   return fmt::format(
@@ -31,7 +31,7 @@ double logprob(std::string_view token) { return -static_cast<double>(stable_hash
 std::string logprob_entry(std::string_view token) {
   std::string bytes;
   for (const char c : token) fmt::format_to(std::back_inserter(bytes), "{}{}", bytes.empty() ? "" : ",", c & 0xff);
-  const std::string text = quoted(token);
+  const std::string text = json_quoted(token);
   return fmt::format(
       R"({{"token":{0},"logprob":{1},"bytes":[{2}],"top_logprobs":[{{"token":{0},"logprob":{1},"bytes":[{2}]}}]}})", text,
       logprob(token), bytes);
@@ -51,7 +51,7 @@ std::string completion_logprobs(std::span<const std::string> tokens) {
   std::size_t offset = 0;
   for (const std::string& token : tokens) {
     const char* comma = names.empty() ? "" : ",";
-    names += comma + quoted(token);
+    names += comma + json_quoted(token);
     values += fmt::format("{}{}", comma, logprob(token));
     offsets += fmt::format("{}{}", comma, offset);
     offset += token.size();
@@ -70,18 +70,18 @@ std::string call_id(const Stamp& stamp, std::size_t index) { return fmt::format(
 std::string message_json(const Reply& reply, const Stamp& stamp) {
   const std::string text = reply.text();
   const bool has_text = reply.calls.empty() && !reply.refusal;
-  std::string message = fmt::format(R"({{"role":"assistant","content":{})", has_text ? quoted(text) : "null");
-  if (!reply.thoughts.empty()) message += ",\"reasoning_content\":" + quoted(reply.thought());
+  std::string message = fmt::format(R"({{"role":"assistant","content":{})", has_text ? json_quoted(text) : "null");
+  if (!reply.thoughts.empty()) message += ",\"reasoning_content\":" + json_quoted(reply.thought());
   if (!reply.calls.empty()) {
     message += ",\"tool_calls\":[";
     for (std::size_t i = 0; i < reply.calls.size(); ++i) {
       const ToolCall& call = reply.calls[i];
       message += fmt::format(R"({}{{"id":"{}","type":"function","function":{{"name":{},"arguments":{}}}}})",
-                             i == 0 ? "" : ",", call_id(stamp, i), quoted(call.name), quoted(call.arguments));
+                             i == 0 ? "" : ",", call_id(stamp, i), json_quoted(call.name), json_quoted(call.arguments));
     }
     message += ']';
   }
-  return message + fmt::format(R"(,"refusal":{},"annotations":[]}})", reply.refusal ? quoted(text) : "null");
+  return message + fmt::format(R"(,"refusal":{},"annotations":[]}})", reply.refusal ? json_quoted(text) : "null");
 }
 
 // Makes the events of one stream.
@@ -90,7 +90,7 @@ class Events {
   Events(const Form& form, const Stamp& stamp) : form_(form) {
     head_ =
         fmt::format(R"({{"id":"{}-{}","object":"{}","created":{},"model":{},)", form.chat ? "chatcmpl" : "cmpl", stamp.id,
-                    form.chat ? "chat.completion.chunk" : "text_completion", stamp.created, quoted(form.model));
+                    form.chat ? "chat.completion.chunk" : "text_completion", stamp.created, json_quoted(form.model));
     if (form.chat) head_ += fmt::format(R"("system_fingerprint":"{}",)", k_fingerprint);
     tail_ = form.usage ? ",\"usage\":null}" : "}";
   }
@@ -117,11 +117,11 @@ class Events {
 void add_call(Events& events, const ToolCall& call, std::size_t index, const Stamp& stamp) {
   events.add(
       fmt::format(R"({{"tool_calls":[{{"index":{},"id":"{}","type":"function","function":{{"name":{},"arguments":""}}}}]}})",
-                  index, call_id(stamp, index), quoted(call.name)),
+                  index, call_id(stamp, index), json_quoted(call.name)),
       "null", {}, true);
   events.mark_opening();
   for (const std::string_view piece : tokens_of(call.arguments)) {
-    events.add(fmt::format(R"({{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})", index, quoted(piece)),
+    events.add(fmt::format(R"({{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})", index, json_quoted(piece)),
                "null", {}, true);
   }
 }
@@ -140,12 +140,12 @@ std::string utc_text(std::int64_t seconds) {
 
 std::string blocking_body(const Reply& reply, const Form& form, const Stamp& stamp) {
   const std::string logprobs = logprobs_of(reply.tokens, form);
-  const std::string body = form.chat ? "\"message\":" + message_json(reply, stamp) : "\"text\":" + quoted(reply.text());
+  const std::string body = form.chat ? "\"message\":" + message_json(reply, stamp) : "\"text\":" + json_quoted(reply.text());
   std::string out =
       fmt::format(R"({{"id":"{}-{}","object":"{}","created":{},"model":{},"choices":[{{"index":0,{},"logprobs":{},)"
                   R"("finish_reason":{}}}])",
                   form.chat ? "chatcmpl" : "cmpl", stamp.id, form.chat ? "chat.completion" : "text_completion",
-                  stamp.created, quoted(form.model), body, logprobs, or_null(reply.finish_reason));
+                  stamp.created, json_quoted(form.model), body, logprobs, or_null(reply.finish_reason));
   if (form.usage) out += ",\"usage\":" + usage_json(reply);
   if (form.chat) out += fmt::format(R"(,"service_tier":"default","system_fingerprint":"{}")", k_fingerprint);
   return out + "}";
@@ -160,11 +160,11 @@ std::vector<StreamEvent> stream_events(const Reply& reply, const Form& form, con
     events.mark_opening();
   }
   for (const std::string& token : reply.thoughts) {
-    if (form.chat) events.add("{\"reasoning_content\":" + quoted(token) + "}", "null", {}, true);
+    if (form.chat) events.add("{\"reasoning_content\":" + json_quoted(token) + "}", "null", {}, true);
   }
   const std::string_view member = reply.refusal ? "{\"refusal\":" : "{\"content\":";
   for (const std::string& token : reply.tokens) {
-    const std::string delta = form.chat ? std::string(member) + quoted(token) + "}" : quoted(token);
+    const std::string delta = form.chat ? std::string(member) + json_quoted(token) + "}" : json_quoted(token);
     events.add(delta, logprobs_of(std::span(&token, 1), form), {}, true);
   }
   for (std::size_t i = 0; i < reply.calls.size(); ++i) add_call(events, reply.calls[i], i, stamp);

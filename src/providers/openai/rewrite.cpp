@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> k_output_limits{"max_tokens", "max_completion_tokens", "max_output_tokens"};
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   std::string json;
   append_string(json, text);
   return json;
@@ -82,7 +82,7 @@ void Draft::rename(std::string_view from, std::string_view to) {
   for (Member& m : members_) {
     if (!is(m, from)) continue;
     m.dropped = is_there;
-    if (!is_there) m.is.name = keep(quoted(to));
+    if (!is_there) m.is.name = keep(json_quoted(to));
     is_there = true;
   }
 }
@@ -101,7 +101,7 @@ void Draft::set(std::string_view name, std::string json, bool add) {
     m.is.value = value;
     is_there = true;
   }
-  if (!is_there && add) added_.push_back({keep(quoted(name)), value});
+  if (!is_there && add) added_.push_back({keep(json_quoted(name)), value});
 }
 
 // Between two commas stands a member with the blanks around it: it is copied or left out as a whole.
@@ -150,7 +150,7 @@ std::optional<std::string> rewrite_request(std::string_view body, const RequestR
     draft.set("stream", *rewrite.stream ? "true" : "false", *rewrite.stream);
     if (!*rewrite.stream) draft.drop("stream_options");
   }
-  if (rewrite.model) draft.set("model", quoted(*rewrite.model), true);
+  if (rewrite.model) draft.set("model", json_quoted(*rewrite.model), true);
   return draft.text();
 }
 

@@ -187,14 +187,14 @@ Script Desk::answer_dataset(Call& call) {
   return whole(
       200, k_json,
       fmt::format(R"({{"document":{{"id":"{}","name":{},"indexing_status":"waiting","enabled":true}},"batch":"{}"}})",
-                  fresh_id(), quoted(name), unix_millis(call.wall)));
+                  fresh_id(), json_quoted(name), unix_millis(call.wall)));
 }
 
 Desk::Reply Desk::answer_console(Call& call) {
   if (call.fits("GET", "apps")) {
     std::string list;
     for (const App& app : settings_.apps) {
-      list += fmt::format(R"({}{{"id":"{}","name":{},"mode":"{}"}})", list.empty() ? "" : ",", app.id, quoted(app.name),
+      list += fmt::format(R"({}{{"id":"{}","name":{},"mode":"{}"}})", list.empty() ? "" : ",", app.id, json_quoted(app.name),
                           name(app.mode));
     }
     return {whole(
@@ -253,7 +253,7 @@ std::string Desk::stats(MonoTime now) {
   const Sockets& s = sockets_;
   std::string versions;
   for (const App& app : settings_.apps) {
-    versions += fmt::format("{}{}:{}", versions.empty() ? "" : ",", quoted(app.name), version_of(app));
+    versions += fmt::format("{}{}:{}", versions.empty() ? "" : ",", json_quoted(app.name), version_of(app));
   }
   return fmt::format(
       R"({{"runs":{},"connections":{{"total":{},"open":{},"open_max":{},"waiting":{},"waiting_max":{},"refused":{},"web_sockets":{}}},)"

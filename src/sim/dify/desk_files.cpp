@@ -80,8 +80,9 @@ Script Desk::upload(Call& call) {
   const std::string id = fresh_id();
   const std::string json = fmt::format(
       R"({{"id":"{}","name":{},"size":{},"extension":{},"mime_type":{},"hash":"{}","created_by":"{}","created_at":{},"preview_url":null}})",
-      id, quoted(file.name), file.content.size(), quoted(dot == std::string::npos ? "" : file.name.substr(dot + 1)),
-      quoted(file.type), file.sha256, sim_provider::sha256_hex(call.user).substr(0, 32), file.created);
+      id, json_quoted(file.name), file.content.size(),
+      json_quoted(dot == std::string::npos ? "" : file.name.substr(dot + 1)), json_quoted(file.type), file.sha256,
+      sim_provider::sha256_hex(call.user).substr(0, 32), file.created);
   records_.files.keep(id, std::move(file));
   return whole(201, k_json, json);
 }

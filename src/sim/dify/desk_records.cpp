@@ -36,7 +36,7 @@ std::size_t limit_of(std::string_view query) {
 std::string conversation_json(std::string_view id, const Conversation& conversation) {
   return fmt::format(
       R"({{"id":"{}","name":{},"inputs":{},"status":"normal","introduction":"How can I help?","created_at":{},"updated_at":{}}})",
-      id, quoted(conversation.name), conversation.inputs, conversation.created, conversation.updated);
+      id, json_quoted(conversation.name), conversation.inputs, conversation.created, conversation.updated);
 }
 
 std::string message_json(std::string_view id, const Message& message) {
@@ -44,7 +44,8 @@ std::string message_json(std::string_view id, const Message& message) {
   return fmt::format(
       R"({{"id":"{}","conversation_id":"{}","parent_message_id":null,"inputs":{},"query":{},"answer":{},"message_files":[],)"
       R"("feedback":{},"retriever_resources":[],"agent_thoughts":[],"created_at":{},"status":"normal","error":null}})",
-      id, message.conversation, message.inputs, quoted(message.query), quoted(message.answer), feedback, message.created);
+      id, message.conversation, message.inputs, json_quoted(message.query), json_quoted(message.answer), feedback,
+      message.created);
 }
 
 std::string page_json(std::size_t limit, bool more, const std::string& list) {
@@ -96,13 +97,13 @@ Script Desk::answer_about_app(Call& call) const {
         200, k_json,
         fmt::format(
             R"({{"name":{},"description":"A simulated app, version {}.","tags":[],"mode":"{}","author_name":"Dify"}})",
-            quoted(app.name), version_of(app), name(app.mode)));
+            json_quoted(app.name), version_of(app), name(app.mode)));
   }
   return whole(
       200, k_json,
       fmt::format(R"({{"title":{},"chat_color_theme":null,"icon_type":"emoji","icon":"🤖","default_language":"en-US",)"
                   R"("show_workflow_steps":true,"use_icon_as_answer_icon":false}})",
-                  quoted(app.name)));
+                  json_quoted(app.name)));
 }
 
 Script Desk::messages(Call& call) {
@@ -118,7 +119,7 @@ Script Desk::messages(Call& call) {
     if (message == nullptr) return no_message();
     return whole(200, k_json,
                  fmt::format(R"({{"result":"success","data":[{},"Where can I read more?"]}})",
-                             quoted("What else about: " + message->query)));
+                             json_quoted("What else about: " + message->query)));
   }
   if (!call.fits("GET", "messages")) return answer_error(404);
   Conversation* conversation = records_.conversations.find(query_value(call.query, "conversation_id"), call.owner());

@@ -210,7 +210,7 @@ Desk::Reply Desk::finish(Pending pending, const std::optional<std::string>& said
 // What is known stands in the prompt, as what was retrieved does: other knowledge is another question.
 std::string Desk::question_for_model(const Answer& answer, const Conversation* conversation) {
   const auto message = [](std::string_view role, std::string_view text) {
-    return fmt::format(R"({{"role":"{}","content":{}}})", role, quoted(text));
+    return fmt::format(R"({{"role":"{}","content":{}}})", role, json_quoted(text));
   };
   std::string messages = message("system", fmt::format("You are {}. {} {}", answer.app->name, answer.source, answer.inputs));
   for (const std::string& id : conversation == nullptr ? std::vector<std::string>() : conversation->messages) {
@@ -219,7 +219,7 @@ std::string Desk::question_for_model(const Answer& answer, const Conversation* c
     messages += "," + message("user", earlier->query) + "," + message("assistant", earlier->answer);
   }
   messages += "," + message("user", answer.query.empty() ? answer.inputs : answer.query);
-  return fmt::format(R"({{"model":{},"user":"{}","messages":[{}]}})", quoted(settings_.llm->model), answer.user_id,
+  return fmt::format(R"({{"model":{},"user":"{}","messages":[{}]}})", json_quoted(settings_.llm->model), answer.user_id,
                      messages);
 }
 

@@ -52,8 +52,9 @@ Usual usual(int status, std::string_view code) {
 
 std::string error_body(int status, std::string_view code, std::string_view message) {
   const Usual known = usual(status, code);
-  return fmt::format(R"({{"code":{},"message":{},"status":{}}})", sim_provider::quoted(code.empty() ? known.code : code),
-                     sim_provider::quoted(message.empty() ? known.message : message), status);
+  return fmt::format(R"({{"code":{},"message":{},"status":{}}})",
+                     sim_provider::json_quoted(code.empty() ? known.code : code),
+                     sim_provider::json_quoted(message.empty() ? known.message : message), status);
 }
 
 sim_provider::Script answer_error(int status, std::string_view code, std::string_view message) {

@@ -34,17 +34,17 @@ std::string metadata_json(const Answer& answer) {
     resources = fmt::format(
         R"({{"position":1,"dataset_id":"{}","dataset_name":"Handbook","document_id":"{}","document_name":"answers.md",)"
         R"("segment_id":"{}","score":0.87,"content":{}}})",
-        stable_uuid("dataset"), stable_uuid("document"), stable_uuid(answer.source), quoted(answer.source));
+        stable_uuid("dataset"), stable_uuid("document"), stable_uuid(answer.source), json_quoted(answer.source));
   }
   return fmt::format(R"({{"annotation_reply":null,"retriever_resources":[{}],"usage":{}}})", resources, usage_json(answer));
 }
 
 std::string outputs_json(const Answer& answer, bool whole) {
   if (!whole) return "{}";
-  return fmt::format("{{\"{}\":{}}}", answer.app->mode == Mode::workflow ? "text" : "answer", quoted(answer.text));
+  return fmt::format("{{\"{}\":{}}}", answer.app->mode == Mode::workflow ? "text" : "answer", json_quoted(answer.text));
 }
 
-std::string null_or(std::string_view text) { return text.empty() ? "null" : quoted(text); }
+std::string null_or(std::string_view text) { return text.empty() ? "null" : json_quoted(text); }
 
 // Collects events, each with what is common to all of its family.
 class Sheet {
@@ -74,7 +74,7 @@ class Sheet {
 
   void message(std::string_view event, std::string_view piece) {
     chat(event,
-         fmt::format(R"("answer":{}{})", quoted(piece),
+         fmt::format(R"("answer":{}{})", json_quoted(piece),
                      answer_.app->mode == Mode::advanced_chat ? R"(,"from_variable_selector":["llm","text"])" : ""),
          true);
   }
@@ -97,7 +97,7 @@ class Sheet {
     node("node_finished", id, type, index,
          fmt::format(R"("process_data":null,"outputs":{},"status":"{}","error":{},"elapsed_time":{:.3f},)"
                      R"("execution_metadata":{{"total_tokens":{},"total_price":"0","currency":"USD"}},"finished_at":{})",
-                     outputs, failed ? "failed" : "succeeded", failed ? quoted(k_provider_failure) : "null",
+                     outputs, failed ? "failed" : "succeeded", failed ? json_quoted(k_provider_failure) : "null",
                      seconds(answer_.length), type == "llm" ? answer_.prompt_tokens + answer_.tokens.size() : 0,
                      answer_.created + finish_delay()));
   }
@@ -144,7 +144,7 @@ void write_plain(Sheet& sheet, const Answer& answer, std::uint64_t fails_after) 
   if (answer.app->rare) {
     sheet.chat("message_file", R"("type":"image","belongs_to":"assistant","url":"/files/tools/simulated.png")", false,
                stable_uuid(answer.message_id + "file"));
-    sheet.chat("message_replace", fmt::format(R"("answer":{},"reason":"output_moderation")", quoted(answer.text)));
+    sheet.chat("message_replace", fmt::format(R"("answer":{},"reason":"output_moderation")", json_quoted(answer.text)));
     write_tts(sheet, answer);
   }
   sheet.message_end();
@@ -152,13 +152,14 @@ void write_plain(Sheet& sheet, const Answer& answer, std::uint64_t fails_after) 
 }
 
 void write_thought(Sheet& sheet, const Answer& answer, int position, std::string_view thought, bool tool) {
-  sheet.chat("agent_thought",
-             fmt::format(R"("position":{},"thought":{},"observation":{},"tool":"{}","tool_labels":{},"tool_input":{},)"
-                         R"("message_files":[])",
-                         position, quoted(thought), tool ? quoted(R"({"look_up": "found"})") : "\"\"", tool ? "look_up" : "",
-                         tool ? R"({"look_up":{"en_US":"Look up","zh_Hans":"查找"}})" : "{}",
-                         tool ? quoted(fmt::format(R"({{"look_up": {{"query": {}}}}})", quoted(answer.query))) : "\"\""),
-             false, stable_uuid(fmt::format("{}thought{}", answer.message_id, position)));
+  sheet.chat(
+      "agent_thought",
+      fmt::format(R"("position":{},"thought":{},"observation":{},"tool":"{}","tool_labels":{},"tool_input":{},)"
+                  R"("message_files":[])",
+                  position, json_quoted(thought), tool ? json_quoted(R"({"look_up": "found"})") : "\"\"",
+                  tool ? "look_up" : "", tool ? R"({"look_up":{"en_US":"Look up","zh_Hans":"查找"}})" : "{}",
+                  tool ? json_quoted(fmt::format(R"({{"look_up": {{"query": {}}}}})", json_quoted(answer.query))) : "\"\""),
+      false, stable_uuid(fmt::format("{}thought{}", answer.message_id, position)));
 }
 
 void write_agent(Sheet& sheet, const Answer& answer, std::uint64_t fails_after) {
@@ -208,7 +209,8 @@ void write_chatflow(Sheet& sheet, const Answer& answer, std::uint64_t fails_afte
     sheet.finished("failed", k_provider_failure);
     return sheet.failure();
   }
-  sheet.node_finished("llm", "llm", 2, fmt::format(R"({{"text":{},"usage":{}}})", quoted(answer.text), usage_json(answer)));
+  sheet.node_finished("llm", "llm", 2,
+                      fmt::format(R"({{"text":{},"usage":{}}})", json_quoted(answer.text), usage_json(answer)));
   sheet.node_started("answer", "answer", 3);
   sheet.node_finished("answer", "answer", 3, outputs_json(answer, true));
   write_tts(sheet, answer);
@@ -224,14 +226,16 @@ void write_workflow(Sheet& sheet, const Answer& answer, std::uint64_t fails_afte
   sheet.node_started("llm", "llm", 2);
   write_rare_nodes(sheet, answer);
   const bool fine = sheet.tokens(fails_after, [&](std::string_view piece) {
-    sheet.workflow("text_chunk", fmt::format(R"("text":{},"from_variable_selector":["llm","text"])", quoted(piece)), true);
+    sheet.workflow("text_chunk", fmt::format(R"("text":{},"from_variable_selector":["llm","text"])", json_quoted(piece)),
+                   true);
   });
   if (!fine) {
     sheet.node_finished("llm", "llm", 2, "null", true);
     return sheet.finished("failed", k_provider_failure);
   }
-  if (answer.app->rare) sheet.workflow("text_replace", fmt::format(R"("text":{})", quoted(answer.text)));
-  sheet.node_finished("llm", "llm", 2, fmt::format(R"({{"text":{},"usage":{}}})", quoted(answer.text), usage_json(answer)));
+  if (answer.app->rare) sheet.workflow("text_replace", fmt::format(R"("text":{})", json_quoted(answer.text)));
+  sheet.node_finished("llm", "llm", 2,
+                      fmt::format(R"({{"text":{},"usage":{}}})", json_quoted(answer.text), usage_json(answer)));
   if (answer.app->pauses) {
     sheet.workflow("human_input_required",
                    fmt::format(R"("form_id":"{}","node_id":"person","node_title":"Person","form_content":"Is it right?",)"
@@ -260,7 +264,7 @@ std::string result_fields(const Answer& answer) {
   return fmt::format(R"("id":"{}","workflow_id":"{}","status":"{}","outputs":{},"error":{},"elapsed_time":{:.3f},)"
                      R"("total_tokens":{},"total_steps":3,"created_at":{},"finished_at":{})",
                      answer.run_id, answer.workflow_id, status, outputs_json(answer, status == "succeeded"),
-                     answer.fails ? quoted(k_provider_failure) : "null", seconds(answer.length),
+                     answer.fails ? json_quoted(k_provider_failure) : "null", seconds(answer.length),
                      answer.prompt_tokens + answer.tokens.size(), answer.created,
                      answer.created + std::chrono::duration_cast<std::chrono::seconds>(answer.length).count());
 }
@@ -276,7 +280,7 @@ std::string blocking_body(const Answer& answer) {
       is_chat(answer.app->mode) ? fmt::format(R"("conversation_id":"{}",)", answer.conversation_id) : std::string();
   return fmt::format(
       R"({{"event":"message","task_id":"{}","id":"{}","message_id":"{}",{}"mode":"{}","answer":{},"metadata":{},"created_at":{}}})",
-      answer.task_id, answer.message_id, answer.message_id, conversation, name(answer.app->mode), quoted(answer.text),
+      answer.task_id, answer.message_id, answer.message_id, conversation, name(answer.app->mode), json_quoted(answer.text),
       metadata_json(answer), answer.created);
 }
 
@@ -313,12 +317,12 @@ std::string error_event(const Answer& answer, int status, std::string_view code,
   if (answer.app->mode != Mode::workflow) {
     who += fmt::format(R"("message_id":"{}","created_at":{},)", answer.message_id, answer.created);
   }
-  return fmt::format(R"({{"event":"error",{}"status":{},"code":{},"message":{}}})", who, status, quoted(code),
-                     quoted(message));
+  return fmt::format(R"({{"event":"error",{}"status":{},"code":{},"message":{}}})", who, status, json_quoted(code),
+                     json_quoted(message));
 }
 
 std::string run_detail(const Answer& answer) {
-  return fmt::format("{{{},\"inputs\":{}}}", result_fields(answer), quoted(answer.inputs));
+  return fmt::format("{{{},\"inputs\":{}}}", result_fields(answer), json_quoted(answer.inputs));
 }
 
 }  // namespace outrigger::sim_dify

@@ -20,7 +20,7 @@ std::string tally_json(const Runs::Tally& tally) {
 std::string tallies_json(const std::map<std::string, Runs::Tally, std::less<>>& tallies) {
   std::string text = "{";
   for (const auto& [name, tally] : tallies) {
-    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", sim_provider::quoted(name), tally_json(tally));
+    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", sim_provider::json_quoted(name), tally_json(tally));
   }
   return text + "}";
 }

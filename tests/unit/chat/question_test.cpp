@@ -142,9 +142,9 @@ TEST_CASE("questions with different answers merge at no level") {
 
 TEST_CASE("only the last user turn is folded") {
   const auto turns = [](std::string_view system, std::string_view first, std::string_view answer, std::string_view last) {
-    return R"({"model":"m","messages":[{"role":"system","content":)" + quoted(system) + R"(},{"role":"user","content":)" +
-           quoted(first) + R"(},{"role":"assistant","content":)" + quoted(answer) + R"(},{"role":"user","content":)" +
-           quoted(last) + "}]}";
+    return R"({"model":"m","messages":[{"role":"system","content":)" + json_quoted(system) +
+           R"(},{"role":"user","content":)" + json_quoted(first) + R"(},{"role":"assistant","content":)" +
+           json_quoted(answer) + R"(},{"role":"user","content":)" + json_quoted(last) + "}]}";
   };
   const std::string plain = turns("s", "a", "b", "c");
   for (const Level level : {Level::faq, Level::faq_plus, Level::synonyms}) {
@@ -155,7 +155,7 @@ TEST_CASE("only the last user turn is folded") {
   }
   // It stays the last user turn when an assistant or a tool has spoken after it.
   const auto after = [](std::string_view last) {
-    return R"({"model":"m","messages":[{"role":"user","content":)" + quoted(last) +
+    return R"({"model":"m","messages":[{"role":"user","content":)" + json_quoted(last) +
            R"(},{"role":"assistant","content":"x"}]})";
   };
   CHECK(same(after("How?"), after("how"), Level::faq));
@@ -163,7 +163,7 @@ TEST_CASE("only the last user turn is folded") {
 
 TEST_CASE("a question with a picture stays safe") {
   const auto with_picture = [](std::string_view text) {
-    return R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":)" + quoted(text) +
+    return R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":)" + json_quoted(text) +
            R"(},{"type":"image_url","image_url":{"url":"data:,A"}}]}]})";
   };
   CHECK(differ(with_picture("How?"), with_picture("how"), Level::faq));

@@ -32,7 +32,7 @@ inline std::string reason(std::string_view body, Endpoint endpoint = Endpoint::c
   return bypass ? std::string(name(*bypass)) : "";
 }
 
-inline std::string quoted(std::string_view text) {
+inline std::string json_quoted(std::string_view text) {
   static constexpr std::string_view k_digits = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
@@ -50,7 +50,7 @@ inline std::string quoted(std::string_view text) {
 
 // A chat request with one user message.
 inline std::string ask(std::string_view text, std::string_view more = "") {
-  return R"({"model":"m","messages":[{"role":"user","content":)" + quoted(text) + "}]" + std::string(more) + "}";
+  return R"({"model":"m","messages":[{"role":"user","content":)" + json_quoted(text) + "}]" + std::string(more) + "}";
 }
 
 }  // namespace outrigger::chat::test

@@ -9,23 +9,23 @@
 namespace outrigger::providers {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   std::string to;
   append_string(to, text);
   return to;
 }
 
 TEST_CASE("strings are escaped where JSON or a reader of lines needs it, and nowhere else") {
-  CHECK(quoted("") == "\"\"");
-  CHECK(quoted("plain äöü 你好 🙂 /\x7f") == "\"plain äöü 你好 🙂 /\x7f\"");
-  CHECK(quoted("a\"b\\c") == "\"a\\\"b\\\\c\"");
-  CHECK(quoted("\n\r\t\b\f\x1f") == "\"\\n\\r\\t\\u0008\\u000c\\u001f\"");
-  CHECK(quoted(std::string_view("\0x", 2)) == "\"\\u0000x\"");
-  CHECK(quoted("a\u0085b\u2028c\u2029d") == "\"a\\u0085b\\u2028c\\u2029d\"");
-  CHECK(quoted("\u00a9 \u2027 \u202a “x”") == "\"\u00a9 \u2027 \u202a “x”\"");
-  CHECK(quoted("\xe2") == "\"\xe2\"");
-  CHECK(quoted("\xe2\x80") == "\"\xe2\x80\"");
-  CHECK(quoted("\xc2") == "\"\xc2\"");
+  CHECK(json_quoted("") == "\"\"");
+  CHECK(json_quoted("plain äöü 你好 🙂 /\x7f") == "\"plain äöü 你好 🙂 /\x7f\"");
+  CHECK(json_quoted("a\"b\\c") == "\"a\\\"b\\\\c\"");
+  CHECK(json_quoted("\n\r\t\b\f\x1f") == "\"\\n\\r\\t\\u0008\\u000c\\u001f\"");
+  CHECK(json_quoted(std::string_view("\0x", 2)) == "\"\\u0000x\"");
+  CHECK(json_quoted("a\u0085b\u2028c\u2029d") == "\"a\\u0085b\\u2028c\\u2029d\"");
+  CHECK(json_quoted("\u00a9 \u2027 \u202a “x”") == "\"\u00a9 \u2027 \u202a “x”\"");
+  CHECK(json_quoted("\xe2") == "\"\xe2\"");
+  CHECK(json_quoted("\xe2\x80") == "\"\xe2\x80\"");
+  CHECK(json_quoted("\xc2") == "\"\xc2\"");
 }
 
 TEST_CASE("what is escaped reads back as it was") {
@@ -39,7 +39,7 @@ TEST_CASE("what is escaped reads back as it was") {
                                               "\u2028", "\u0085", "汉", "🙂", " ",    "</"};
       text += k_parts[rng.below(std::size(k_parts))];
     }
-    const JsonDoc doc = JsonDoc::read(quoted(text));
+    const JsonDoc doc = JsonDoc::read(json_quoted(text));
     REQUIRE(string_of(doc.root()) == text);
   }
 }
@@ -51,7 +51,7 @@ TEST_CASE("what must be escaped is found wherever it stands in a long text") {
       CAPTURE(raw, at);
       const std::string before(at, 'a');
       const std::string after(70 - at, 'b');
-      REQUIRE(quoted(before + std::string(raw) + after) == "\"" + before + std::string(escaped) + after + "\"");
+      REQUIRE(json_quoted(before + std::string(raw) + after) == "\"" + before + std::string(escaped) + after + "\"");
     }
   }
 }

@@ -57,8 +57,8 @@ TEST_CASE("shortening never cuts a character") {
 }
 
 TEST_CASE("JSON texts are escaped, and bytes above ASCII stay as they are") {
-  CHECK(quoted("a\"b\\c\n\r\t\x01") == "\"a\\\"b\\\\c\\n\\r\\t\\u0001\"");
-  CHECK(quoted("é\xff") == "\"é\xff\"");
+  CHECK(json_quoted("a\"b\\c\n\r\t\x01") == "\"a\\\"b\\\\c\\n\\r\\t\\u0001\"");
+  CHECK(json_quoted("é\xff") == "\"é\xff\"");
   CHECK(is_utf8("你好"));
   CHECK_FALSE(is_utf8("\xe4\xbd"));
   CHECK_FALSE(is_utf8("\xc0\xaf"));
