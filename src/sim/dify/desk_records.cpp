@@ -10,7 +10,7 @@
 namespace outrigger::sim_dify {
 namespace {
 
-using sim_provider::quoted;
+using sim_provider::json_quoted;
 using sim_provider::text_at;
 using sim_provider::whole;
 

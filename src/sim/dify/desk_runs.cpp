@@ -15,7 +15,7 @@
 namespace outrigger::sim_dify {
 namespace {
 
-using sim_provider::quoted;
+using sim_provider::json_quoted;
 using sim_provider::stable_hash;
 using sim_provider::text_at;
 using sim_provider::text_of;

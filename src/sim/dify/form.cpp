@@ -12,7 +12,7 @@
 namespace outrigger::sim_dify {
 namespace {
 
-using sim_provider::quoted;
+using sim_provider::json_quoted;
 
 // Dollars per million tokens, of nobody's model.
 constexpr double k_prompt_price = 0.15, k_completion_price = 0.6;
