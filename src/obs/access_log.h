@@ -37,10 +37,11 @@ struct AccessRecord {
   double price = 0;           // of a run, as Dify counted it; not told for workflows
   std::string_view currency;  // of the price
   double saved_usd = 0;
-  double spent_usd = 0;    // what the tokens cost that were paid for; 0 too when the model has no price
-  Duration duration{};     // request head to last byte of the answer
-  Duration first_event{};  // of a run's stream: from the request head to the first event that says something
-  Duration first_byte{};   // request head to first byte of the answer; 0: none was sent
+  double spent_usd = 0;            // what the tokens cost that were paid for; 0 too when the model has no price
+  std::uint64_t spent_tokens = 0;  // that were paid for: those above, or an estimate where the provider has not counted
+  Duration duration{};             // request head to last byte of the answer
+  Duration first_event{};          // of a run's stream: from the request head to the first event that says something
+  Duration first_byte{};           // request head to first byte of the answer; 0: none was sent
 };
 
 // A path may be as long as the header limit; a line of the log should stay readable and below the 4 KiB that pipes keep whole.

@@ -36,7 +36,11 @@ void Journal::add(const AccessRecord& record, std::string_view line) {
   event.amounts.spent_usd = record.spent_usd;
   const std::uint64_t tokens = record.prompt_tokens + record.completion_tokens;
   const bool was_free = record.cache == "hit" || record.cache == "stale" || record.cache == "coalesced";
-  (was_free ? event.amounts.saved_tokens : event.amounts.spent_tokens) = tokens;
+  if (was_free) {
+    event.amounts.saved_tokens = tokens;
+  } else {
+    event.amounts.spent_tokens = std::max(tokens, record.spent_tokens);
+  }
   history_.add(event, record.time);
 
   if (line.ends_with('\n')) line.remove_suffix(1);

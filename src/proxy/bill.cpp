@@ -59,7 +59,8 @@ double Bill::cost(const Link& by, const providers::Usage& used) const {
 void Bill::charge(const Link& by, const providers::Usage& used) {
   if (!std::exchange(is_open_, false)) return;
   const double usd = cost(by, used);
-  usd_ += usd;
+  spent_.usd += usd;
+  spent_.tokens += used.prompt_tokens + used.completion_tokens;
   if (permit_) permit_->settle(used, usd);
   permit_.reset();
   // Beside what was saved of the same model, unless another one stood in.

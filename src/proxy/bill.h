@@ -23,6 +23,11 @@ namespace outrigger::proxy {
 // client named it, whose price holds for every target but those that answer with another model, and for these when theirs is not known.
 [[nodiscard]] std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, const Link& link);
 
+struct Spent {
+  double usd = 0;            // 0 too when no price is known
+  std::uint64_t tokens = 0;  // as counted, else by estimate
+};
+
 class Bill {
  public:
   // Both references must outlive it. `payer` may be null: nobody in particular.
@@ -45,7 +50,7 @@ class Bill {
   // What would be charged for it.
   [[nodiscard]] double cost(const Link& by, const providers::Usage& used) const;
   // What has been charged so far.
-  [[nodiscard]] double usd() const { return usd_; }
+  [[nodiscard]] const Spent& spent() const { return spent_; }
 
  private:
   const PursuitOrder& order_;
@@ -53,7 +58,7 @@ class Bill {
   Metrics& metrics_;
   std::optional<ClientPermit> permit_;
   bool is_open_ = false;
-  double usd_ = 0;
+  Spent spent_;
 };
 
 }  // namespace outrigger::proxy

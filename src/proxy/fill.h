@@ -144,7 +144,7 @@ class Fill final : public PursuitHandler {
     return pursuit_ ? pursuit_->losses() : std::vector<std::string_view>();
   }
   // What it has cost so far.
-  [[nodiscard]] double spent_usd() const;
+  [[nodiscard]] Spent spent() const;
   [[nodiscard]] Duration waited() const { return waited_ + (pursuit_ ? pursuit_->waited() : Duration{}); }
   [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
   // A purge came: what is under way was asked before it and must not be stored after it.

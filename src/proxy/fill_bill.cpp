@@ -59,10 +59,15 @@ void Fill::settle_bill() {
   bill_.charge(pursuit_->served_by(), used_so_far());
 }
 
-double Fill::spent_usd() const {
+Spent Fill::spent() const {
+  Spent spent = bill_.spent();
   const bool is_under_way =
       bill_.is_open() && is_answered_ && head_.status == 200 && order_.call.endpoint != chat::Endpoint::other;
-  return bill_.usd() + (is_under_way ? bill_.cost(pursuit_->served_by(), used_so_far()) : 0);
+  if (!is_under_way) return spent;
+  const providers::Usage used = used_so_far();
+  spent.usd += bill_.cost(pursuit_->served_by(), used);
+  spent.tokens += used.prompt_tokens + used.completion_tokens;
+  return spent;
 }
 
 }  // namespace outrigger::proxy

@@ -311,7 +311,9 @@ void Flow::leave_fill() {
   if (leads_) {
     attempts_ += fill_->attempts();
     waited_ += fill_->waited();
-    spent_usd_ += fill_->spent_usd();
+    const Spent spent = fill_->spent();
+    spent_.usd += spent.usd;
+    spent_.tokens += spent.tokens;
     const std::vector<Tried> tried = fill_->tried();
     tried_.insert(tried_.end(), tried.begin(), tried.end());
     losses_ = fill_->losses();
@@ -396,7 +398,8 @@ void Flow::log_access(Outcome outcome) {
   record.prompt_tokens = usage_.prompt_tokens;
   record.completion_tokens = usage_.completion_tokens;
   record.saved_usd = saved_usd_;
-  record.spent_usd = spent_usd_;
+  record.spent_usd = spent_.usd;
+  record.spent_tokens = spent_.tokens;
   record.duration = now - started_;
   if (first_byte_ != MonoTime{}) record.first_byte = first_byte_ - started_;
   door_.log_access(record);

@@ -152,7 +152,8 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::uint64_t request_bytes_ = 0;
   std::uint64_t sent_bytes_ = 0;
   providers::Usage usage_;
-  double saved_usd_ = 0, spent_usd_ = 0;
+  double saved_usd_ = 0;
+  Spent spent_;
   std::unique_ptr<RequestTrace> trace_;  // null: it is not traced
   MonoTime started_{};
   MonoTime first_byte_{};

@@ -79,6 +79,31 @@ TEST_CASE("a record is counted, remembered and told, with or without an access l
   CHECK(point.errors == 1);
 }
 
+TEST_CASE("tokens that were paid for count as told, else as estimated; those of a hit were saved") {
+  struct Case {
+    std::string_view cache;
+    std::uint64_t prompt, completion, spent_tokens;
+    std::uint64_t saved, spent;
+  };
+  const Case table[] = {
+      {"miss", 7, 2, 9, 0, 9},   {"miss", 0, 0, 40, 0, 40},
+      {"bypass", 7, 2, 0, 0, 9},  // of a run, which nobody but Dify counts
+      {"hit", 7, 2, 0, 9, 0},    {"coalesced", 7, 2, 0, 9, 0},
+  };
+  for (const Case& row : table) {
+    Journal journal;
+    AccessRecord one = record(row.cache, "ok");
+    one.prompt_tokens = row.prompt;
+    one.completion_tokens = row.completion;
+    one.spent_tokens = row.spent_tokens;
+    journal.add(one, "{}");
+    const HistoryPoint point = journal.history().last(1min, k_noon);
+    CAPTURE(row.cache, row.spent_tokens);
+    CHECK(point.saved_tokens == row.saved);
+    CHECK(point.spent_tokens == row.spent);
+  }
+}
+
 TEST_CASE("what is no run says nothing of the cache at the dify door") {
   Journal journal;
   AccessRecord page = record("bypass", "ok");

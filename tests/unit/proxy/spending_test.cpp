@@ -47,6 +47,19 @@ TEST_CASE("an answer costs what its provider counted; a hit costs nothing") {
   CHECK(b.metrics.savings().total().usd == 1.375);
 }
 
+TEST_CASE("where the provider does not count, the tokens that were paid for are told as an estimate") {
+  DoorBench b(k_priced);
+  b.exchange({.stream = true}, "one");
+  const std::string streamed = b.log.lines.back();
+  CHECK(streamed.contains("\"spent_tokens\":"));
+  CHECK_FALSE(streamed.contains("prompt_tokens"));
+  const obs::Totals total = b.metrics.spending().total();
+  CHECK(streamed.contains(fmt::format("\"spent_tokens\":{},", total.prompt_tokens + total.completion_tokens)));
+  b.exchange({.text = "counted"}, "two");
+  CHECK(b.log.lines.back().contains("\"prompt_tokens\":7"));
+  CHECK_FALSE(b.log.lines.back().contains("spent_tokens"));
+}
+
 TEST_CASE("who joins pays nothing, and an answer is paid for once though its first client left") {
   DoorBench b(k_priced);
   auto first = b.ask({});
