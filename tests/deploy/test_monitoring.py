@@ -107,7 +107,7 @@ def test_every_metric_that_is_asked_for_exists(busy):
 def test_labels_that_are_asked_for_exist(busy):
     visit(busy, 0)
     text = requests.get(busy.admin + "/metrics", timeout=5).text
-    known = set(re.findall(r'[{,]([a-z_]+)="', text)) | {"instance", "app", "le"}  # the dify door has `app`
+    known = set(re.findall(r'[{,]([a-z_]+)="', text)) | {"instance", "app", "le", "listen"}  # `app`: the dify door; `listen`: TLS
     for where, expr in expressions():
         for labels in re.findall(r"(?:by|on) \(([^)]*)\)", expr):
             assert set(re.split(r",\s*", labels)) <= known, f"{where}: {labels}"
