@@ -419,8 +419,9 @@ void Flow::answer_error(ErrorCode code) {
   if (code == ErrorCode::overloaded || code == ErrorCode::draining) wait = 1s;
   if (fill_ != nullptr && fill_->retry_after()) wait = fill_->retry_after();
   if (!refusal_ && fill_ != nullptr) refusal_ = fill_->refusal();
-  if (refusal_) wait = refusal_->retry_after;
-  if (wait && *wait > Duration::zero()) add_retry_after(head.headers, *wait);
+  // To some refusals waiting is no cure.
+  if (refusal_) wait = refusal_->retry_after > Duration::zero() ? std::optional(refusal_->retry_after) : std::nullopt;
+  if (wait) add_retry_after(head.headers, *wait);
   add_own_headers(head.headers);
   // The provider's own words, where there are some, else ours.
   const bool has_payload = fill_ != nullptr && fill_->error_payload();
