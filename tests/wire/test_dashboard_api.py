@@ -392,7 +392,7 @@ def test_top_says_what_is_wrong(guarded, tmp_path):
     assert top("--once", "--config", tmp_path / "absent.toml").returncode == 1
 
 
-def test_top_in_a_terminal_follows_and_leaves_it_as_it_was(pair):
+def test_top_in_a_terminal_follows_and_leaves_it_as_it_was(pair, request):
     _, proxy = pair
     for leave in (b"q", signal.SIGINT):
         ours, theirs = pty.openpty()
@@ -400,6 +400,7 @@ def test_top_in_a_terminal_follows_and_leaves_it_as_it_was(pair):
         before = termios.tcgetattr(theirs)
         child = subprocess.Popen([BUILD / "outrigger", "top", "--url", proxy.admin, "--interval", "0.1"], stdin=theirs,
                                  stdout=theirs, stderr=theirs)
+        request.addfinalizer(child.kill)  # of one that has ended it does nothing
         screen = b""
 
         def wait_for(part, times=1, seconds=10):
