@@ -216,7 +216,7 @@ def build_whole(engine, tmp_path_factory):
         base = "debian:13-slim"
         if builder.docker("pull", base, check=False, timeout=600).returncode != 0:
             tree = tmp_path_factory.mktemp("base")
-            run(need("debootstrap"), "--variant=minbase", "trixie", tree, "http://deb.debian.org/debian", timeout=1200)
+            run(need("debootstrap"), "--variant=minbase", "trixie", tree, timeout=1200)
             pack(builder, tree, base)
             shutil.rmtree(tree)
         context = "git ls-files -z | tar --null --files-from - -c | docker build --network host -f deploy/Dockerfile --build-arg REVISION=test"
