@@ -52,7 +52,7 @@ void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, Mono
     describe_level(json, one, "requests", key.gate.requests(now));
     describe_level(json, one, "tokens", key.gate.tokens(now));
     if (const auto pace = key.gate.pace(now)) json.put(one, "paced_to_per_minute", *pace);
-    const bool is_refused = key.set_aside_until && *key.set_aside_until > now;
+    const bool is_refused = key.is_set_aside(now);
     json.put(one, "refused", is_refused);
     if (is_refused) json.put(one, "why", key.why);
   }
@@ -134,7 +134,7 @@ Facts::Target facts_of(const proxy::Lane& lane, MonoTime now) {
   target.gate_closed = lane.gate_closed_for();
   target.keys = lane.keys().size();
   for (const proxy::Lane::Key& key : lane.keys()) {
-    if (!key.set_aside_until || *key.set_aside_until <= now) continue;
+    if (!key.is_set_aside(now)) continue;
     ++target.refused_keys;
     target.why_refused = key.why;
   }

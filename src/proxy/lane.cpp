@@ -124,7 +124,7 @@ std::optional<Lane::BestKey> Lane::best_key(std::uint64_t tokens) const {
   std::optional<BestKey> best;
   for (std::size_t turn = 0; turn < keys_.size(); ++turn) {
     const std::size_t i = (next_key_ + turn) % keys_.size();
-    if (keys_[i].set_aside_until && *keys_[i].set_aside_until > now) continue;
+    if (keys_[i].is_set_aside(now)) continue;
     const MonoTime earliest = std::max(keys_[i].gate.earliest(now, tokens), now);
     if (!best || earliest < best->earliest) best = BestKey{i, earliest};
   }
@@ -150,6 +150,14 @@ Look Lane::look_past_queue(std::uint64_t tokens) const {
   return {admission == resilience::Health::Admission::probe ? Readiness::probe : Readiness::ready, now};
 }
 
+bool Lane::is_open() const {
+  const MonoTime now = this->now();
+  const auto state = health_.state(now);
+  if (state == resilience::Health::State::open || state == resilience::Health::State::half_open) return false;
+  return std::any_of(keys_.begin(), keys_.end(),
+                     [now](const Key& key) { return !key.is_set_aside(now) && key.gate.closed_for(now) == Duration(0); });
+}
+
 // Keys take turns, so each has its share of those who wait.
 resilience::FairQueue::Supply Lane::supply(const resilience::Ticket& ticket) const {
   const MonoTime now = this->now();
@@ -159,7 +167,7 @@ resilience::FairQueue::Supply Lane::supply(const resilience::Ticket& ticket) con
                                             static_cast<std::uint64_t>(ahead.cost * share)};
   resilience::FairQueue::Supply supply{look_past_queue(ticket.cost).at, MonoTime::max()};
   for (const Key& key : keys_) {
-    if (key.set_aside_until && *key.set_aside_until > now) continue;
+    if (key.is_set_aside(now)) continue;
     supply.paced = std::min(supply.paced, key.gate.earliest(now, ticket.cost, before));
   }
   if (supply.paced == MonoTime::max()) supply.paced = now;  // no key is left, so no gate matters
@@ -183,6 +191,7 @@ std::optional<Permit> Lane::acquire(const resilience::Ticket& ticket, bool has_t
   const Look found = look(ticket, has_turn);
   if (found.readiness != Readiness::ready && found.readiness != Readiness::probe) return std::nullopt;
   const MonoTime now = this->now();
+  queue_.set_open(now, is_open());
   const auto admission = health_.admit(now);
   const bool has_room = concurrency_.try_acquire();
   OR_CHECK(has_room && admission != resilience::Health::Admission::refused);
@@ -251,6 +260,7 @@ void Lane::note_change() {
 
 Lane::Place Lane::wait(Waiter& waiter, const resilience::Ticket& ticket) {
   const auto supply = this->supply(ticket);
+  queue_.set_open(now(), is_open());
   const auto pushed = queue_.push(now(), ticket, supply);
   if (pushed.refused) return {0, pushed.refused};
   waiters_.emplace(pushed.id, &waiter);
@@ -287,6 +297,7 @@ void Lane::arm(MonoTime when) {
 void Lane::serve_queue() {
   const auto self = shared_from_this();
   const MonoTime now = this->now();
+  queue_.set_open(now, is_open());
   for (const std::uint64_t id : std::exchange(displaced_, {})) tell(id, Waiter::Turn::displaced);
   for (const std::uint64_t id : queue_.expire(now)) tell(id, Waiter::Turn::overdue);
   if (std::exchange(has_changed_, false)) {

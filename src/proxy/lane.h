@@ -186,6 +186,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
     resilience::RateGate gate;
     std::optional<MonoTime> set_aside_until;
     std::string why;  // the provider's own word
+    [[nodiscard]] bool is_set_aside(MonoTime now) const { return set_aside_until && *set_aside_until > now; }
   };
   [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
   // Of the key whose gate opens first.
@@ -199,6 +200,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
   [[nodiscard]] MonoTime now() const { return world_.loop.now(); }
   [[nodiscard]] resilience::Look look_past_queue(std::uint64_t tokens) const;
+  // Is anything served now but a probe?
+  [[nodiscard]] bool is_open() const;
   // The key whose gate lets the request through first; nothing when all are set aside.
   struct BestKey {
     std::size_t key;

@@ -8,28 +8,49 @@ namespace {
 constexpr Duration k_window = 1s;
 constexpr double k_weight = 0.3;  // of the newest window
 constexpr double k_jump = 4;
+constexpr Duration k_forgotten = 1min;
 constexpr double k_longest_s = 24 * 3600;  // no prediction is longer, whatever the cost
 
 }  // namespace
 
 void ServiceRate::on_busy(MonoTime now) {
-  if (!busy_since_) busy_since_ = now;
+  if (busy_since_) return;
+  busy_since_ = now;
+  if (idle_since_ == MonoTime::min() || now - idle_since_ < k_forgotten) return;
+  window_time_ = Duration(0);
+  window_cost_ = 0;
+  seconds_per_token_ = 0;
 }
 
 void ServiceRate::on_idle(MonoTime now) {
   if (!busy_since_) return;
-  window_time_ += now - *busy_since_;
+  note_time(now);
   busy_since_.reset();
   idle_since_ = now;
 }
 
+void ServiceRate::on_shut(MonoTime now) {
+  if (busy_since_) note_time(now);
+  is_shut_ = true;
+}
+
+void ServiceRate::on_open(MonoTime now) {
+  if (is_shut_ && busy_since_) busy_since_ = now;
+  is_shut_ = false;
+}
+
+void ServiceRate::note_time(MonoTime now) {
+  if (!is_shut_) window_time_ += now - *busy_since_;
+  busy_since_ = now;
+}
+
 void ServiceRate::on_served(MonoTime now, std::uint64_t cost) {
   if (busy_since_) {
-    window_time_ += now - *busy_since_;
-    busy_since_ = now;
+    note_time(now);
   } else if (idle_since_ != now) {
     return;
   }
+  if (is_shut_) return;
   window_cost_ += static_cast<double>(cost);
   if (window_time_ < k_window || window_cost_ <= 0) return;
   const double sample = seconds(window_time_) / window_cost_;

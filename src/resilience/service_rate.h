@@ -1,9 +1,12 @@
 // ServiceRate: how many tokens a second a target takes while somebody waits for it, learned from what was served. Owned by a
-// FairQueue. Time in which nobody waited says nothing and is left out.
+// FairQueue. Time in which nobody waited says nothing and is left out. So is time in which the target was shut: whoever predicts a
+// wait knows when it opens, and the tries that probe it are no service. Otherwise an outage that some waited out would make those
+// after it seem to wait for as long.
 //
 // The measure is the time per token over windows of at least a second of waiting, smoothed. One window counts for at most four
-// times what was known: a gate that was closed for a minute must not look like a target that has become a hundred times
-// slower, while one that really has is known after a few windows.
+// times what was known: one answer that hung for a minute must not look like a target that has become a hundred times slower,
+// while one that really has is known after a few windows. What was measured before a minute without anybody waiting is forgotten:
+// whoever is refused for it would not correct it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +21,10 @@ class ServiceRate {
   // Somebody has begun to wait; nobody waits any more.
   void on_busy(MonoTime now);
   void on_idle(MonoTime now);
-  // Counts when somebody waits, or did until this very moment.
+  // Nothing is served from now on, whoever waits; it is served again. Twice is once.
+  void on_shut(MonoTime now);
+  void on_open(MonoTime now);
+  // Counts when somebody waits, or did until this very moment, and it is open.
   void on_served(MonoTime now, std::uint64_t cost);
 
   // Nothing until one window is full.
@@ -26,7 +32,10 @@ class ServiceRate {
   [[nodiscard]] double tokens_per_second() const { return seconds_per_token_ > 0 ? 1 / seconds_per_token_ : 0; }
 
  private:
-  std::optional<MonoTime> busy_since_;  // or since the last thing served
+  void note_time(MonoTime now);
+
+  std::optional<MonoTime> busy_since_;  // or since the last thing served, or since it opened
+  bool is_shut_ = false;
   MonoTime idle_since_ = MonoTime::min();
   Duration window_time_{0};
   double window_cost_ = 0;

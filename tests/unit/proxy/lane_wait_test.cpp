@@ -73,5 +73,85 @@ TEST_CASE("a probe that is outrun is a failed one; any other call that is outrun
   CHECK(b.lane->health().pending() == 0);
 }
 
+// Comes, waits for its turn however often the lane changes meanwhile, and keeps its permit.
+struct Client final : Waiter {
+  Client(Bench& bench, Duration patience) : bench_(bench) {
+    ticket_.cost = 300;
+    ticket_.deadline = bench.world.loop.now() + patience;
+  }
+  void come() {
+    if (!acquire(false)) refused = bench_.lane->wait(*this, ticket_).refused;
+  }
+  void on_turn(Turn turn) override {
+    if (turn == Turn::changed) return come();
+    REQUIRE(turn == Turn::go);
+    REQUIRE(acquire(true));
+  }
+  std::optional<resilience::ShedReason> refused;
+  std::optional<Permit> permit;
+
+ private:
+  bool acquire(bool has_turn) {
+    if (auto taken = bench_.lane->acquire(ticket_, has_turn)) permit.emplace(std::move(*taken));
+    return permit.has_value();
+  }
+
+  Bench& bench_;
+  resilience::Ticket ticket_;
+};
+
+// Of three who come now the first goes and the others wait for less than a second: how many are refused?
+std::size_t refused_of_three(Bench& b) {
+  std::vector<std::unique_ptr<Client>> clients;
+  std::size_t refused = 0;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<Client>(b, 2s));
+    clients.back()->come();
+    if (clients.back()->refused) ++refused;
+  }
+  for (const auto& client : clients) {
+    b.world.loop.run_until([&] { return client->permit || client->refused; }, 2s);
+    if (!client->permit) continue;
+    b.world.loop.run_for(50ms);
+    client->permit->succeeded(true);
+    client->permit.reset();
+  }
+  return refused;
+}
+
+TEST_CASE("those who waited for an outage to end do not make those after it seem to wait for as long") {
+  Bench b(Lane::Settings{});
+  b.fail(3);
+  for (int i = 0; i < 8; ++i) {
+    Client probe(b, 1min);
+    probe.come();
+    REQUIRE_FALSE(probe.refused);
+    b.world.loop.run_until([&] { return probe.permit.has_value(); }, 40s);
+    REQUIRE(probe.permit);
+    REQUIRE(probe.permit->is_probe());
+    probe.permit->failed({providers::SignalKind::health, "server_error", {}});
+  }
+  b.world.loop.run_for(b.rests_for());
+  CHECK(refused_of_three(b) == 0);
+  REQUIRE(b.lane->state() == resilience::Health::State::slow_start);
+  CHECK(refused_of_three(b) == 0);
+}
+
+TEST_CASE("nor do those who waited for a closed gate") {
+  Lane::Settings settings;
+  settings.concurrency = {.kind = resilience::Concurrency::Kind::fixed, .limit = 1};
+  Bench b(settings);
+  for (int i = 0; i < 8; ++i) {
+    b.lane->advise_gate(0, b.world.loop.now() + 30s);
+    Client client(b, 1min);
+    client.come();
+    REQUIRE_FALSE(client.refused);
+    b.world.loop.run_until([&] { return client.permit.has_value(); }, 40s);
+    REQUIRE(client.permit);
+    client.permit->succeeded(true);
+  }
+  CHECK(refused_of_three(b) == 0);
+}
+
 }  // namespace
 }  // namespace outrigger::proxy

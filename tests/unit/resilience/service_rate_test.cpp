@@ -52,7 +52,7 @@ TEST_CASE("time in which nobody waits is left out, and so is what is served then
   b.serve(5, 100ms, 100);
   b.rate.on_idle(b.now);
   b.rate.on_served(b.now, 0);  // the last one popped counts
-  b.now += 1h;
+  b.now += 30s;
   b.rate.on_served(b.now, 1'000'000);
   b.rate.on_busy(b.now);
   b.serve(5, 100ms, 100);
@@ -65,7 +65,31 @@ TEST_CASE("time in which nobody waits is left out, and so is what is served then
   CHECK(near(b.rate.tokens_per_second(), 1000));
 }
 
-TEST_CASE("a closed gate does not spoil the rate, and a slower target is known soon") {
+TEST_CASE("time in which nothing is served at all is left out, and so is what probes it") {
+  Bench b;
+  b.serve(5, 100ms, 100);
+  b.now += 100ms;  // this long the target was slow
+  b.rate.on_shut(b.now);
+  b.rate.on_shut(b.now + 10s);
+  b.now += 60s;
+  b.rate.on_served(b.now, 100'000);
+  b.rate.on_open(b.now);
+  b.rate.on_open(b.now);
+  b.serve(1, Duration(0), 100);
+  b.serve(4, 100ms, 100);
+  CHECK(near(b.rate.tokens_per_second(), 1000));
+  // Those who come while it is shut wait for that, and who leaves then leaves nothing behind.
+  b.rate.on_idle(b.now);
+  b.rate.on_shut(b.now);
+  b.rate.on_busy(b.now + 1s);
+  b.rate.on_idle(b.now + 20s);
+  b.rate.on_busy(b.now + 21s);
+  b.rate.on_open(b.now += 30s);
+  b.serve(10, 100ms, 100);
+  CHECK(near(b.rate.tokens_per_second(), 1000));
+}
+
+TEST_CASE("a target that is slow for once does not spoil the rate, and a slower one is known soon") {
   Bench b;
   b.serve(50, 100ms, 100);
   b.serve(1, 60s, 100);
@@ -76,6 +100,20 @@ TEST_CASE("a closed gate does not spoil the rate, and a slower target is known s
   CHECK(b.rate.tokens_per_second() < 150);
   b.serve(200, 10ms, 100);  // a hundred times faster
   CHECK(b.rate.tokens_per_second() > 180);
+}
+
+TEST_CASE("a rate from before a minute in which nobody waited is forgotten, and not a tick earlier") {
+  Bench b;
+  b.serve(20, 100ms, 100);
+  b.rate.on_idle(b.now);
+  b.rate.on_busy(b.now += 1min - k_tick);
+  CHECK(near(b.rate.tokens_per_second(), 1000));
+  b.serve(1, 900ms, 100);
+  b.rate.on_idle(b.now);
+  b.rate.on_busy(b.now += 1min);
+  CHECK_FALSE(b.rate.time_for(1));
+  b.serve(1, 900ms, 100);  // and the window that was not full with it
+  CHECK_FALSE(b.rate.time_for(1));
 }
 
 }  // namespace
