@@ -151,7 +151,8 @@ void RedisLink::on_greeting(const Reply& reply) {
   const Step step = steps_.front();
   steps_.pop_front();
   if (reply.kind == Reply::Kind::error) {
-    const bool harmless = step == Step::name || (step == Step::auth && needs_no_password(reply.text)) ||
+    const bool harmless = (step == Step::name && !ends_link(reply.text)) ||
+                          (step == Step::auth && needs_no_password(reply.text)) ||
                           (step == Step::ping && error_code(reply.text) == "NOPERM");
     if (!harmless) {
       ++counts_.errors;
@@ -176,7 +177,7 @@ void RedisLink::on_up() {
   // Still open if nobody could wait for the first connection any longer; now it is there.
   if (breaker_.state(up_since_) != resilience::Breaker::State::closed) breaker_.reset(up_since_);
   last_error_.clear();
-  if (std::exchange(was_in_trouble_, false)) owner_.on_link_news(LogLevel::info, "Redis answers again");
+  if (std::exchange(was_in_trouble_, false)) owner_.on_link_news(LogLevel::info, "answers again");
   flush();
   owner_.on_link_up();
 }

@@ -7,12 +7,17 @@ namespace outrigger::cache {
 namespace {
 
 struct Meaning {
-  std::string_view code;
+  std::string_view begins;  // with the code, and as much more as tells it from others; a word of the error ends here
   std::string_view words;
   bool ends_link;
 };
 
 constexpr std::array k_meanings{
+    // Said to whoever connects, whatever was asked.
+    Meaning{"DENIED", "Redis is in protected mode: it wants a password to be set, or protected-mode no", true},
+    Meaning{"ERR max number of clients", "Redis takes no more connections (maxclients)", true},
+    // Before Redis 6.
+    Meaning{"ERR invalid password", "Redis refuses this password", true},
     Meaning{"NOAUTH", "Redis wants a password", true},
     Meaning{"WRONGPASS", "Redis refuses this user name or password", true},
     Meaning{"NOPERM", "this Redis user may not run a command that is needed", false},
@@ -29,7 +34,10 @@ constexpr std::array k_meanings{
 };
 
 const Meaning* meaning_of(std::string_view error) {
-  const auto found = std::ranges::find(k_meanings, error_code(error), &Meaning::code);
+  const auto found = std::ranges::find_if(k_meanings, [error](const Meaning& meaning) {
+    return error.starts_with(meaning.begins) &&
+           (error.size() == meaning.begins.size() || error[meaning.begins.size()] == ' ');
+  });
   return found == k_meanings.end() ? nullptr : &*found;
 }
 
@@ -42,8 +50,6 @@ std::string_view error_code(std::string_view error) {
 }
 
 std::string explain(std::string_view error) {
-  // Before Redis 6.
-  if (error.starts_with("ERR invalid password")) error = "WRONGPASS";
   const std::string_view code = error_code(error);
   const Meaning* meaning = meaning_of(error);
   std::string words(code);

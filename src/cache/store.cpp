@@ -1,5 +1,7 @@
 #include "cache/store.h"
 
+#include <fmt/format.h>
+
 #include <list>
 #include <utility>
 
@@ -58,7 +60,7 @@ class Store::Impl final : private RedisLink::Owner {
     redis_->on_link_up();
   }
   void on_link_news(LogLevel level, std::string_view words) override {
-    if (log_) log_(level, words);
+    if (log_) log_(level, fmt::format("redis: {}", words));
   }
   EntryPtr keep(EntryPtr found);
   std::size_t purge_memory(const Purge& purge);

@@ -1,5 +1,6 @@
 """A real Redis: shared answers, and a cache that may fail without anybody noticing."""
 import signal
+import socket
 import threading
 import time
 
@@ -156,6 +157,16 @@ def test_password_user_and_database(start):
     status = requests.get(wrong.admin + "/api/status", timeout=5).json()["cache"]["redis"]
     assert not status["up"] and "WRONGPASS" in status["last_error"]
     assert "top secret" not in one.text() + two.text() and "wrong@" not in wrong.text()
+
+
+def test_redis_without_room_for_another_connection(start):
+    redis, sim = start(Redis, "--maxclients", "1"), start(Sim)
+    with socket.create_connection(("127.0.0.1", redis.port)):
+        proxy = start(Outrigger, redis_config(redis) + upstream(sim))
+        assert proxy.chat("q").headers["x-outrigger-cache"] == "miss"
+        status = requests.get(proxy.admin + "/api/status", timeout=5).json()["cache"]["redis"]
+        assert not status["up"] and status["last_error"] == "ERR: Redis takes no more connections (maxclients)"
+        assert "redis: ERR: Redis takes no more connections (maxclients)" in proxy.text()
 
 
 def test_redis_that_comes_later_is_used(start, tmp_path):

@@ -3,6 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "cache/redis_words.h"
 #include "sim/world/peer.h"
 
 namespace outrigger::cache {
@@ -226,6 +227,23 @@ TEST_CASE("odd greetings are failures") {
     w.world.loop.run_for(5ms);
     CHECK_FALSE(w.link->usable());
     CHECK(w.link->counts().rubbish == 1);
+  }
+}
+
+TEST_CASE("a Redis that turns every connection away is understood, though it does not say so to a command") {
+  for (const std::string_view hello : {"-DENIED Redis is running in protected mode because protected mode is enabled\r\n",
+                                       "-ERR max number of clients reached\r\n"}) {
+    INFO(hello);
+    Wire w;
+    w.link->open();
+    sim::Peer* redis = w.server.wait_for(1);
+    REQUIRE(redis != nullptr);
+    redis->send(hello);
+    w.world.loop.run_for(5ms);
+    CHECK_FALSE(w.link->usable());
+    CHECK(w.link->last_error() == explain(hello.substr(1, hello.size() - 3)));
+    CHECK(w.link->last_error().find("Redis") != std::string::npos);
+    CHECK(w.server.wait_for(1)->received().find("PING") == std::string::npos);
   }
 }
 

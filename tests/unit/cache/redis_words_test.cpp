@@ -17,14 +17,20 @@ TEST_CASE("the code is the leading word in capitals, or nothing") {
 
 TEST_CASE("known errors are explained and others only named") {
   CHECK(explain("WRONGPASS invalid username-password pair") == "WRONGPASS: Redis refuses this user name or password");
-  CHECK(explain("ERR invalid password") == "WRONGPASS: Redis refuses this user name or password");
+  CHECK(explain("ERR invalid password") == "ERR: Redis refuses this password");
+  CHECK(explain("ERR max number of clients reached") == "ERR: Redis takes no more connections (maxclients)");
+  CHECK(explain("ERR max number of clientss") == "ERR: Redis refused a command");
+  CHECK(explain("DENIED Redis is running in protected mode because").starts_with("DENIED: Redis is in protected mode"));
+  CHECK(explain("OOM").starts_with("OOM: Redis is full"));
+  CHECK(explain("OOMS x") == "OOMS: Redis refused a command");
   CHECK(explain("ERR syntax error in 'secret'") == "ERR: Redis refused a command");
   CHECK(explain("\x01\x02") == "Redis refused a command");
   CHECK(explain("") == "Redis refused a command");
 }
 
 TEST_CASE("what makes a whole connection useless is told from what concerns one command") {
-  for (const char* error : {"NOAUTH x", "WRONGPASS x", "LOADING x", "MASTERDOWN x", "BUSY x", "CLUSTERDOWN x"}) {
+  for (const char* error : {"NOAUTH x", "WRONGPASS x", "LOADING x", "MASTERDOWN x", "BUSY x", "CLUSTERDOWN x", "DENIED x",
+                            "ERR max number of clients reached", "ERR invalid password"}) {
     INFO(error);
     CHECK(ends_link(error));
   }

@@ -108,8 +108,9 @@ TEST_CASE("after a thaw the breaker closes by itself, and late replies are nobod
   REQUIRE(found != nullptr);
   CHECK(found->key() == a_key(2));
   CHECK(node->stats().redis_last_error.empty());
-  CHECK(node->news == std::vector<std::string>{"no answer within 20 ms", "Redis accepts connections but does not answer",
-                                               "Redis answers again"});
+  CHECK(node->news == std::vector<std::string>{"redis: no answer within 20 ms",
+                                               "redis: Redis accepts connections but does not answer",
+                                               "redis: answers again"});
 }
 
 TEST_CASE("at process start a lookup waits for the first connection, but not beyond the limit") {
