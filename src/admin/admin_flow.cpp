@@ -250,8 +250,8 @@ void AdminFlow::purge() {
   const cache::PurgeFilter filter = purge_filter(body_, dry_run, problem);
   if (!problem.empty()) return refuse(ErrorCode::bad_request, problem);
   if (!dry_run) {
-    door_.door_.fills().forbid_storing();
-    if (proxy::DifyDoor* dify = door_.hooks_.dify ? door_.hooks_.dify() : nullptr) dify->forbid_storing();
+    door_.door_.fills().forget(filter);
+    if (proxy::DifyDoor* dify = door_.hooks_.dify ? door_.hooks_.dify() : nullptr) dify->forget_all();
   }
   door_.door_.store().purge(filter, dry_run,
                             [this, dry_run, alive = std::weak_ptr(alive_)](const cache::PurgeReport& report) {

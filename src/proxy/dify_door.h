@@ -56,7 +56,7 @@ class DifyDoor final : public http::Acceptor {
   void note_change(std::string_view app, bool settles);
   static constexpr Duration k_settle = 60s;
   // A purge: what is under way was asked before it.
-  void forbid_storing() { fills_.forget({}); }
+  void forget_all() { fills_.forget({}); }
 
   // For flows, gauges and the admin door.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }

@@ -92,8 +92,11 @@ class DifyFill final : private DifyPursuitHandler {
   // The digest of the app's key.
   [[nodiscard]] const std::string& app() const { return app_; }
   [[nodiscard]] const DifyPursuit* pursuit() const { return pursuit_.get(); }
-  // What is under way was asked before a change or a purge, and must not be stored after it.
-  void forbid_storing() { storing_forbidden_ = true; }
+  // A change or a purge: what was asked before is not stored after it, and what was stored before does not stand in for it.
+  void forget() {
+    storing_forbidden_ = true;
+    order_.stale = nullptr;
+  }
   // A client wants that task stopped. True: that is done, for it was one of several who wait for the run. False: it is another's, or
   // Dify has to be told.
   [[nodiscard]] bool stop(std::string_view task);

@@ -22,7 +22,7 @@ DifyFill& DifyFills::start(DifyFillOrder order, bool shared, DifyFillReader& rea
 void DifyFills::forget(std::string_view app) {
   for (const auto& [pointer, fill] : all_) {
     if (!app.empty() && fill->app() != app) continue;
-    fill->forbid_storing();
+    fill->forget();
     close(*fill);
   }
 }

@@ -147,8 +147,11 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] Spent spent() const;
   [[nodiscard]] Duration waited() const { return waited_ + (pursuit_ ? pursuit_->waited() : Duration{}); }
   [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
-  // A purge came: what is under way was asked before it and must not be stored after it.
-  void forbid_storing() { storing_forbidden_ = true; }
+  // A purge meant it: what was asked before is not stored after that, and what was stored before does not stand in for it.
+  void forget() {
+    storing_forbidden_ = true;
+    order_.stale = nullptr;
+  }
   // Ends it for all its readers, each of whom is told in its own way.
   void abandon(ErrorCode code);
 

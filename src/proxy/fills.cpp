@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "cache/purge.h"
+
 namespace outrigger::proxy {
 
 Fills::Fills(io::World world, cache::Store& store, http::Client& client, Lanes& lanes, Metrics& metrics)
@@ -24,8 +26,13 @@ Fill& Fills::start(FillOrder order, bool shared) {
   return started;
 }
 
-void Fills::forbid_storing() {
-  for (const auto& [pointer, fill] : all_) fill->forbid_storing();
+void Fills::forget(const cache::PurgeFilter& filter) {
+  for (const auto& [pointer, fill] : all_) {
+    const std::optional<FillOrder::Storing>& storing = fill->order().storing;
+    if (!storing || (!fill->order().batch && !cache::matches(filter, storing->key, storing->meta))) continue;
+    fill->forget();
+    close(*fill);
+  }
 }
 
 void Fills::abandon_all(ErrorCode code) {

@@ -28,7 +28,9 @@ class Fills {
   // Bytes held by all recordings; above the budget nothing more is recorded.
   [[nodiscard]] std::size_t recorded_bytes() const { return calling_.held; }
   [[nodiscard]] bool may_record() const { return calling_.held < k_recording_budget; }
-  void forbid_storing();
+  // A purge: what it means and is under way is joined by nobody any more, see Fill::forget(). A batch is meant by any purge, for it
+  // is stored as many entries.
+  void forget(const cache::PurgeFilter& filter);
   // Ends all of them: the process does.
   void abandon_all(ErrorCode code);
 

@@ -62,7 +62,7 @@ struct Request {
   std::string cache, served_by, request_id, attempts, content_type;
   std::optional<std::uint64_t> age;
   std::uint64_t body_size = 0, body_hash = 0;
-  std::string body;          // of what is not an answer of a model
+  std::string body;          // of an error, and of what is not an answer of a model
   std::string wire_problem;  // what HTTP does not allow
   Told told;
   std::uint64_t number = 0;  // of the provider's answer that it shows; zero: none

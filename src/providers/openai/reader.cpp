@@ -123,7 +123,7 @@ Ending StreamReader::end() {
   if (!whole) {
     const std::string_view data = trimmed(last->data);
     whole = data == "[DONE]" || JsonDoc::read(data).root() != nullptr;
-    if (whole) take(*last);
+    if (whole) events_.push_back({last->end, take(*last)});
   }
   if (done_) return Ending::whole;
   return whole ? Ending::no_mark : Ending::in_event;

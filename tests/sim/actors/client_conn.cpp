@@ -169,6 +169,7 @@ void ClientConn::end(Request& request, Request::End how) {
   const std::string& body = answer_.body();
   request.body_size = body.size();
   request.body_hash = hash_of(body);
+  if (request.status >= 400) request.body = body.substr(0, 2000);  // one that breaks off on the way is words all the same
   if (request.kind == Kind::embeddings) {
     request.told = told_by_embeddings(body);
     return;

@@ -290,14 +290,44 @@ TEST_CASE("what is complete is stored and what is not is not, each with its reas
   }
 }
 
-TEST_CASE("what was asked before a purge is not stored after it") {
+TEST_CASE("what was asked before a purge is not stored after it, and nobody who comes after it waits for that") {
   DoorBench b;
-  const auto peer = b.ask({});
-  b.door.fills().forbid_storing();
-  b.last().answer(answer_json("a"));
+  const auto before = b.ask({});
+  b.door.fills().forget({.all = true});
+  const auto after = b.ask({});
+  REQUIRE(b.asked.size() == 2);
+  CHECK(b.ask({})->received().empty());
+  CHECK(b.asked.size() == 2);  // shared again
+  b.asked[0].answer(answer_json("old"));
   b.settle();
-  CHECK(body_of(peer->received()) == answer_json("a"));
+  CHECK(body_of(before->received()) == answer_json("old"));
   CHECK(b.store.stats().entries == 0);
+  b.asked[1].answer(answer_json("new"));
+  b.settle();
+  CHECK(body_of(after->received()) == answer_json("new"));
+  CHECK(cache_of(after->received()) == "miss");
+  CHECK(b.store.stats().entries == 1);
+}
+
+TEST_CASE("a purge leaves alone what it does not mean") {
+  for (const bool is_meant : {true, false}) {
+    CAPTURE(is_meant);
+    DoorBench b("[cache]\nttl = \"10s\"\nstale_if_error = \"20s\"\n" + k_basic_config);
+    b.exchange({}, "first");
+    b.world.loop.run_for(12s);
+    const auto peer = b.ask({});
+    const auto joined = b.ask({});
+    REQUIRE(b.asked.size() == 2);
+    b.door.fills().forget({.model = is_meant ? "m" : "another"});
+    const auto after = b.ask({});
+    CHECK(b.asked.size() == (is_meant ? 3 : 2));
+    b.asked[1].answer(R"({"error":{"message":"it hurts"}})", 500);
+    b.settle();
+    // The answer of before stands in for a failure, unless it was purged.
+    CHECK(cache_of(peer->received()) == (is_meant ? "miss" : "stale"));
+    CHECK(cache_of(joined->received()) == (is_meant ? "coalesced" : "stale"));
+    CHECK(after->received().empty() == is_meant);
+  }
 }
 
 TEST_CASE("what is not understood passes through as it is, both ways") {

@@ -184,6 +184,20 @@ TEST_CASE("a stream whose end mark lacks its blank line is adapted all the same"
   }
 }
 
+TEST_CASE("usage that nobody asked for is left out, also where the stream ends with it and without its blank line") {
+  DoorBench b;
+  const auto lead = b.ask({.stream = true, .usage = true});
+  const auto other = b.ask({.stream = true});
+  b.last().begin_stream();
+  b.last().chunk(event("Hello") + k_stop);
+  b.last().chunk(std::string_view(k_usage).substr(0, k_usage.size() - 1));
+  b.last().end_stream();
+  b.settle();
+  CHECK(body_of(lead->received()) == event("Hello") + k_stop + k_usage.substr(0, k_usage.size() - 1));
+  CHECK(body_of(other->received()) == event("Hello") + k_stop);
+  CHECK(is_whole(other->received()));
+}
+
 TEST_CASE("an answer that cannot be converted is asked for again, for that client alone") {
   DoorBench b;
   const auto lead = b.ask({.stream = true});
