@@ -24,6 +24,7 @@ bool asks_for_words(chat::Endpoint endpoint) {
 
 Link link_to(const Snapshot& snapshot, const Destination& destination, std::string_view model, std::string_view asked) {
   Link link;
+  link.snapshot = &snapshot;
   link.destination = destination;
   link.destination.query = {};  // a view of something that the link outlives
   const std::string& upstream = destination.target->upstream->name;

@@ -14,6 +14,7 @@
 namespace outrigger::proxy {
 
 struct Link {
+  const Snapshot* snapshot = nullptr;            // whose it is; for its identity, never followed
   Destination destination;                       // upstream, route, path
   std::string model;                             // is put into the request; empty: as it was asked for
   std::string name;                              // "upstream:model": in x-outrigger-served-by, metrics, log

@@ -16,15 +16,16 @@ Lane::Settings settings_of(std::optional<std::uint32_t> limit, const config::Mod
 std::shared_ptr<Lane> DifyApps::of(const std::string& backend, const std::string& who, const std::string& label,
                                    std::optional<std::uint32_t> limit, const config::Model& pace) {
   const std::string key = backend + '\n' + who;
+  const bool is_current = current_ == nullptr || current_ == &pace;
   auto found = known_.find(key);
   if (found == known_.end()) {
     if (!has_place()) return nullptr;
     auto lane = std::make_shared<Lane>(world_, label, backend, settings_of(limit, pace), silent_);
-    found = known_.emplace(key, Known{std::move(lane), generation_}).first;
+    found = known_.emplace(key, Known{std::move(lane), is_current ? generation_ : 0}).first;
   }
   Known& known = found->second;
   known.label = label;
-  if (known.generation != generation_) {
+  if (is_current && known.generation != generation_) {
     known.lane->configure(settings_of(limit, pace));
     known.generation = generation_;
   }

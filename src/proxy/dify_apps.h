@@ -27,8 +27,11 @@ class DifyApps {
   // `who`: the digest of an app's key, or of that and a user. `label`: its name for people, the last one counts. `limit`: at once; nothing: no limit.
   std::shared_ptr<Lane> of(const std::string& backend, const std::string& who, const std::string& label,
                            std::optional<std::uint32_t> limit, const config::Model& pace);
-  // The configuration was read again.
-  void reconfigure() { ++generation_; }
+  // The configuration with that pace is in force from now on; what requests from before say of the settings counts no more.
+  void reconfigure(const config::Model& pace) {
+    current_ = &pace;
+    ++generation_;
+  }
   void each(const std::function<void(const std::string& label, const Lane& lane)>& visit) const;
 
  private:
@@ -42,6 +45,7 @@ class DifyApps {
   io::World world_;
   const Lane::Log silent_;
   std::map<std::string, Known, std::less<>> known_;
+  const config::Model* current_ = nullptr;  // for its identity, never followed; null: whatever comes is current
   std::uint64_t generation_ = 1;
 };
 

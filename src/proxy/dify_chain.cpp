@@ -46,6 +46,7 @@ Chain dify_chain(const Snapshot& snapshot, std::optional<std::uint64_t> user, Fu
     const Target* target = snapshot.target_named(name);
     if (is_known || target == nullptr) return;
     Link link;
+    link.snapshot = &snapshot;
     link.destination.target = target;
     link.name = name;
     link.traits = snapshot.config().traits_for(name, {});

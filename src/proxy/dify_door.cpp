@@ -23,7 +23,9 @@ DifyDoor::DifyDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, ca
       fresh_(world, store),
       fills_(*this, store, fresh_, metrics),
       live_(*this, store),
-      uploads_(world.loop) {}
+      uploads_(world.loop) {
+  apps_.reconfigure(snapshot_->dify_pace());
+}
 
 DifyDoor::~DifyDoor() = default;
 

@@ -37,7 +37,7 @@ class DifyDoor final : public http::Acceptor {
   // A reload: for requests that begin after the call.
   void set_snapshot(std::shared_ptr<const Snapshot> snapshot) {
     snapshot_ = std::move(snapshot);
-    apps_.reconfigure();
+    apps_.reconfigure(snapshot_->dify_pace());
   }
   // Before the first request, and when the secret has changed.
   void set_keys(std::shared_ptr<const chat::KeyMaker> keys) { keys_ = std::move(keys); }

@@ -10,8 +10,13 @@ namespace {
 using resilience::Look;
 using resilience::Readiness;
 
-// How long a probe probably takes, before it is known how long the target usually does.
+// How long a probe probably takes, before it is known how long the target usually does; and when it has taken too long for others to
+// wait for it: longer than 19 of 20 others, and than this, which is more where that is not known.
 constexpr Duration k_probe_unknown = 1s;
+constexpr double k_probe_usual = 0.95;
+constexpr Duration k_probe_patience = 1s;
+constexpr Duration k_first_token_unknown = 2s;
+constexpr Duration k_whole_answer_unknown = 5s;
 // A quiet service may hedge now and then.
 constexpr std::uint32_t k_hedge_burst = 1;
 
@@ -22,11 +27,16 @@ std::size_t key_count(const Lane::Settings& settings) { return std::max<std::siz
 // ---- Permit ----------------------------------------------------------------------------------------------------------
 
 Permit::Permit(Lane& lane, std::size_t key, bool is_probe, resilience::RateGate::Reservation reservation)
-    : lane_(lane.shared_from_this()), key_(key), is_probe_(is_probe), reservation_(reservation) {}
+    : lane_(lane.shared_from_this()),
+      key_(key),
+      key_id_(lane.keys_[key].id),
+      is_probe_(is_probe),
+      reservation_(reservation) {}
 
 Permit::Permit(Permit&& other) noexcept
     : lane_(std::move(other.lane_)),
       key_(other.key_),
+      key_id_(other.key_id_),
       is_probe_(other.is_probe_),
       reservation_(other.reservation_),
       is_settled_(other.is_settled_),
@@ -39,7 +49,20 @@ Permit::~Permit() {
   lane_->poke();
 }
 
-void Permit::note_limits(const RateLimits& limits) { lane_->gate_of(key_).learn(lane_->now(), limits); }
+resilience::RateGate* Permit::gate() const {
+  Lane::Key* key = lane_->key_by(key_id_);
+  return key != nullptr ? &key->gate : nullptr;
+}
+
+void Permit::note_sent_key(std::string_view digest) {
+  if (lane_->settings_.keys[key_] == digest) return;
+  never_sent();
+  key_id_ = 0;
+}
+
+void Permit::note_limits(const RateLimits& limits) {
+  if (resilience::RateGate* gate = this->gate()) gate->learn(lane_->now(), limits);
+}
 
 void Permit::succeeded(bool streamed) {
   is_judged_ = true;
@@ -47,14 +70,14 @@ void Permit::succeeded(bool streamed) {
   const Duration took = now - started();
   lane_->health_.on_success(now, started());
   lane_->note_health({});
-  lane_->gate_of(key_).on_accepted(now, started());
+  if (resilience::RateGate* gate = this->gate()) gate->on_accepted(now, started());
   (streamed ? lane_->first_token_ : lane_->whole_answer_).add(now, took);
   if (streamed) lane_->concurrency_.on_first_token(took);
   lane_->poke();
 }
 
 void Permit::failed(const providers::Signal& signal) {
-  is_judged_ = lane_->on_signal(key_, signal, started());
+  is_judged_ = lane_->on_signal(key_id_, signal, started());
   lane_->poke();
 }
 
@@ -68,11 +91,13 @@ void Permit::outrun() {
 }
 
 void Permit::settle(std::uint64_t tokens) {
-  if (!std::exchange(is_settled_, true)) lane_->gate_of(key_).settle(reservation_, lane_->now(), tokens);
+  if (std::exchange(is_settled_, true)) return;
+  if (resilience::RateGate* gate = this->gate()) gate->settle(reservation_, lane_->now(), tokens);
 }
 
 void Permit::never_sent() {
-  if (!std::exchange(is_settled_, true)) lane_->gate_of(key_).cancel(reservation_, lane_->now());
+  if (std::exchange(is_settled_, true)) return;
+  if (resilience::RateGate* gate = this->gate()) gate->cancel(reservation_, lane_->now());
 }
 
 // ---- Lane ------------------------------------------------------------------------------------------------------------
@@ -91,21 +116,30 @@ Lane::Lane(io::World world, std::string name, std::string model, Settings settin
       whole_answer_({}),
       retries_({.ratio = settings_.retry_ratio}),
       hedges_({.ratio = settings_.hedge_ratio, .burst = k_hedge_burst}),
-      keys_(key_count(settings_), Key{resilience::RateGate(settings_.rate), {}, {}}),
+      keys_(new_keys(settings_)),
       last_used_(world.loop.now()) {}
 
 Lane::~Lane() { OR_CHECK(waiters_.empty()); }
 
+std::vector<Lane::Key> Lane::new_keys(const Settings& settings) {
+  std::vector<Key> keys(key_count(settings), Key{resilience::RateGate(settings.rate), {}, {}, 0});
+  for (Key& key : keys) key.id = ++last_key_id_;
+  return keys;
+}
+
 void Lane::configure(Settings settings) {
-  std::vector<Key> keys(key_count(settings), Key{resilience::RateGate(settings.rate), {}, {}});
+  std::vector<Key> keys = new_keys(settings);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto known = i < settings.keys.size() ? std::find(settings_.keys.begin(), settings_.keys.end(), settings.keys[i])
                                                 : settings_.keys.end();
     const bool is_clients = settings.keys.empty() && settings_.keys.empty();
     if (!is_clients && known == settings_.keys.end()) continue;
-    keys[i].gate = keys_[is_clients ? 0 : static_cast<std::size_t>(known - settings_.keys.begin())].gate;
+    const Key& same = keys_[is_clients ? 0 : static_cast<std::size_t>(known - settings_.keys.begin())];
+    keys[i].id = same.id;
+    keys[i].gate = same.gate;
     keys[i].gate.configure(settings.rate);
   }
+  if (settings.concurrency != settings_.concurrency || settings.rate != settings_.rate) queue_.forget_rate();
   keys_ = std::move(keys);
   settings_ = std::move(settings);
   health_.configure(settings_.health);
@@ -116,8 +150,10 @@ void Lane::configure(Settings settings) {
   poke();
 }
 
-// A permit may be older than a reload that took its key away; what it has to say is then about nobody.
-resilience::RateGate& Lane::gate_of(std::size_t key) { return keys_[std::min(key, keys_.size() - 1)].gate; }
+Lane::Key* Lane::key_by(std::uint64_t id) {
+  const auto found = std::ranges::find(keys_, id, &Key::id);
+  return found != keys_.end() ? &*found : nullptr;
+}
 
 std::optional<Lane::BestKey> Lane::best_key(std::uint64_t tokens) const {
   const MonoTime now = this->now();
@@ -140,7 +176,8 @@ Look Lane::look_past_queue(std::uint64_t tokens) const {
     if (const auto reopens = health_.reopens_at()) return {Readiness::resting, *reopens};
     if (health_.state(now) == resilience::Health::State::slow_start) return {Readiness::busy, now};
     // Somebody else's probe is out; who waits is told how it ends.
-    return {Readiness::resting, now + first_token_.at(0.5).value_or(k_probe_unknown)};
+    const MonoTime usual = health_.probe_since() + first_token_.at(0.5).value_or(k_probe_unknown);
+    return {Readiness::resting, now < usual ? usual : probe_due()};
   }
   if (key->earliest > now) return {Readiness::paced, key->earliest};
   if (!concurrency_.has_room()) return {Readiness::busy, now};
@@ -152,10 +189,22 @@ Look Lane::look_past_queue(std::uint64_t tokens) const {
 
 bool Lane::is_open() const {
   const MonoTime now = this->now();
-  const auto state = health_.state(now);
-  if (state == resilience::Health::State::open || state == resilience::Health::State::half_open) return false;
+  if (health_.state(now) != resilience::Health::State::closed) return false;
   return std::any_of(keys_.begin(), keys_.end(),
                      [now](const Key& key) { return !key.is_set_aside(now) && key.gate.closed_for(now) == Duration(0); });
+}
+
+MonoTime Lane::probe_due() const {
+  const Duration usual = probe_streams_ ? first_token_.at(k_probe_usual).value_or(k_first_token_unknown)
+                                        : whole_answer_.at(k_probe_usual).value_or(k_whole_answer_unknown);
+  return health_.probe_since() + std::max(usual, k_probe_patience);
+}
+
+// One that hangs, or is just a long answer, would keep everybody out until it ends.
+void Lane::end_overdue_probe() {
+  if (!health_.probe_is_out() || now() < probe_due()) return;
+  health_.on_probe_overdue(now(), rng_);
+  note_health("overdue");
 }
 
 // Keys take turns, so each has its share of those who wait.
@@ -197,26 +246,28 @@ std::optional<Permit> Lane::acquire(const resilience::Ticket& ticket, bool has_t
   OR_CHECK(has_room && admission != resilience::Health::Admission::refused);
   const std::size_t key = best_key(tokens)->key;
   next_key_ = (key + 1) % keys_.size();
+  if (admission == resilience::Health::Admission::probe) probe_streams_ = ticket.cls == resilience::QueueClass::streaming;
   last_used_ = now;
   queue_.on_served(now, tokens);
   return Permit(*this, key, admission == resilience::Health::Admission::probe, keys_[key].gate.reserve(now, tokens));
 }
 
 // What a failed try says about this target. True: it was evidence about its health.
-bool Lane::on_signal(std::size_t key, const providers::Signal& signal, MonoTime started) {
+bool Lane::on_signal(std::uint64_t key_id, const providers::Signal& signal, MonoTime started) {
   const MonoTime now = this->now();
+  Key* key = key_by(key_id);
   switch (signal.kind) {
     case providers::SignalKind::ok:
     case providers::SignalKind::client_fault:
     case providers::SignalKind::unfit:
-      gate_of(key).on_accepted(now, started);
+      if (key != nullptr) key->gate.on_accepted(now, started);
       return false;
     case providers::SignalKind::health:
       health_.on_failure(now, rng_, started);
       note_health(signal.code);
       return true;
     case providers::SignalKind::rate:
-      gate_of(key).on_rejected(now, signal.retry_after, rng_, started);
+      if (key != nullptr) key->gate.on_rejected(now, signal.retry_after, rng_, started);
       note_change();
       return false;
     case providers::SignalKind::quota:
@@ -224,13 +275,13 @@ bool Lane::on_signal(std::size_t key, const providers::Signal& signal, MonoTime 
       break;
   }
   // A client's own credential is the client's business: the next one who comes with it hears so from the provider itself.
-  if (key < settings_.keys.size()) {
-    keys_[key].set_aside_until = now + k_set_aside;
-    keys_[key].why = signal.code;
+  if (key != nullptr && !settings_.keys.empty()) {
+    key->set_aside_until = now + k_set_aside;
+    key->why = signal.code;
     if (log_) {
       log_(LogLevel::error, fmt::format("{}: key {} of {} was refused ({}) and is set aside for {} min or until the "
                                         "configuration is read again",
-                                        name_, key + 1, keys_.size(), signal.code,
+                                        name_, key - keys_.data() + 1, keys_.size(), signal.code,
                                         std::chrono::duration_cast<std::chrono::minutes>(k_set_aside).count()));
     }
     note_change();
@@ -297,6 +348,7 @@ void Lane::arm(MonoTime when) {
 void Lane::serve_queue() {
   const auto self = shared_from_this();
   const MonoTime now = this->now();
+  end_overdue_probe();
   queue_.set_open(now, is_open());
   for (const std::uint64_t id : std::exchange(displaced_, {})) tell(id, Waiter::Turn::displaced);
   for (const std::uint64_t id : queue_.expire(now)) tell(id, Waiter::Turn::overdue);
@@ -308,6 +360,10 @@ void Lane::serve_queue() {
   while (const auto ticket = queue_.peek(now)) {
     const Look look = look_past_queue(ticket->cost);
     if (look.readiness == Readiness::paced || look.readiness == Readiness::resting) arm(look.at);
+    // Slow start ends by the clock alone.
+    if (look.readiness == Readiness::busy && health_.state(now) == resilience::Health::State::slow_start) {
+      arm(health_.slow_start_ends_at());
+    }
     if (look.readiness == Readiness::shut) {
       note_change();
       break;
@@ -334,12 +390,15 @@ void Lane::force_open() {
 
 void Lane::force_close() {
   health_.force_close(now());
-  for (Key& key : keys_) key.set_aside_until.reset();
+  for (Key& key : keys_) {
+    key.set_aside_until.reset();
+    key.gate.open();
+  }
   poke();
 }
 
 void Lane::advise_gate(std::size_t key, MonoTime until) {
-  gate_of(key).close_until(now(), until);
+  if (key < keys_.size()) keys_[key].gate.close_until(now(), until);
   poke();
 }
 
@@ -354,11 +413,11 @@ void Lane::advise_probe() {
 }
 
 void Lane::note_others(std::size_t key, Duration over, std::uint64_t requests, std::uint64_t tokens) {
-  gate_of(key).note_others(now(), over, requests, tokens);
+  if (key < keys_.size()) keys_[key].gate.note_others(now(), over, requests, tokens);
 }
 
 void Lane::set_others(std::size_t key, std::uint32_t others) {
-  gate_of(key).set_others(others);
+  if (key < keys_.size()) keys_[key].gate.set_others(others);
   poke();
 }
 
@@ -370,8 +429,10 @@ Duration Lane::gate_closed_for() const {
 }
 
 bool Lane::is_idle() const {
-  return waiters_.empty() && concurrency_.in_flight() == 0 && !health_.forced_open() &&
-         health_.state(now()) == resilience::Health::State::closed && !keys_.front().gate.limited();
+  if (!waiters_.empty() || concurrency_.in_flight() > 0 || health_.forced_open()) return false;
+  // After so long nothing that was told or learned holds any more.
+  if (now() - last_used_ > resilience::RateGate::k_told_max_age) return true;
+  return health_.state(now()) == resilience::Health::State::closed && !keys_.front().gate.limited();
 }
 
 }  // namespace outrigger::proxy

@@ -47,6 +47,9 @@ class Permit {
 
   // Which of the upstream's keys to use; 0 when the client's credential is passed on.
   [[nodiscard]] std::size_t key() const { return key_; }
+  // A request from before a reload has the keys of then. If the one that it sends (its digest) is another than the lane's of that
+  // number, what comes of it is about none of the lane's keys.
+  void note_sent_key(std::string_view digest);
   [[nodiscard]] bool is_probe() const { return is_probe_; }
   [[nodiscard]] MonoTime started() const { return reservation_.at; }
 
@@ -69,9 +72,11 @@ class Permit {
  private:
   friend class Lane;
   Permit(Lane& lane, std::size_t key, bool is_probe, resilience::RateGate::Reservation reservation);
+  [[nodiscard]] resilience::RateGate* gate() const;
 
   std::shared_ptr<Lane> lane_;  // null: moved from
   std::size_t key_;
+  std::uint64_t key_id_;  // 0: none of the lane's
   bool is_probe_;
   resilience::RateGate::Reservation reservation_;
   bool is_settled_ = false;
@@ -185,7 +190,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   struct Key {
     resilience::RateGate gate;
     std::optional<MonoTime> set_aside_until;
-    std::string why;  // the provider's own word
+    std::string why;       // the provider's own word
+    std::uint64_t id = 0;  // the same from one configuration to the next; never 0 in a lane
     [[nodiscard]] bool is_set_aside(MonoTime now) const { return set_aside_until && *set_aside_until > now; }
   };
   [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
@@ -210,8 +216,13 @@ class Lane : public std::enable_shared_from_this<Lane> {
   [[nodiscard]] std::optional<BestKey> best_key(std::uint64_t tokens) const;
   // What the gates make those wait who wait already, and then this one.
   [[nodiscard]] resilience::FairQueue::Supply supply(const resilience::Ticket& ticket) const;
-  [[nodiscard]] resilience::RateGate& gate_of(std::size_t key);
-  bool on_signal(std::size_t key, const providers::Signal& signal, MonoTime started);
+  // Null: a reload has taken the key away.
+  [[nodiscard]] Key* key_by(std::uint64_t id);
+  [[nodiscard]] std::vector<Key> new_keys(const Settings& settings);
+  bool on_signal(std::uint64_t key, const providers::Signal& signal, MonoTime started);
+  // While a probe is out: until when others wait for how it ends.
+  [[nodiscard]] MonoTime probe_due() const;
+  void end_overdue_probe();
   // After what may have opened or closed it. `why`: the last failure's word.
   void note_health(std::string_view why);
   // Those who wait were promised something else: they choose again.
@@ -235,8 +246,10 @@ class Lane : public std::enable_shared_from_this<Lane> {
   resilience::FairQueue queue_;
   resilience::DecayingQuantile first_token_, whole_answer_;
   resilience::RetryBudget retries_, hedges_;
+  std::uint64_t last_key_id_ = 0;
   std::vector<Key> keys_;
-  std::size_t next_key_ = 0;  // where rotation goes on
+  bool probe_streams_ = false;  // the last probe asked for a stream
+  std::size_t next_key_ = 0;    // where rotation goes on
   std::unordered_map<std::uint64_t, Waiter*> waiters_;
   std::vector<std::uint64_t> displaced_;  // out of the queue, not told yet
   bool has_changed_ = false;

@@ -58,21 +58,32 @@ std::shared_ptr<Lane> Lanes::of(const Link& link, std::string_view account) {
     key = key_of(upstream.name, {});
     found = known_.find(key);
   }
+  const std::string& identity = link.destination.target->identity;
+  if (found != known_.end() && found->second.identity != identity) {
+    if (!is_current(link)) return new_lane(link, key);  // of a request from before the URL was changed; nobody else's
+    known_.erase(found);
+    found = known_.end();
+  }
   if (found == known_.end()) {
-    const std::string name = key.substr(0, key.find('\n'));
-    const std::string model = name.size() > upstream.name.size() ? name.substr(upstream.name.size() + 1) : std::string();
-    auto lane = std::make_shared<Lane>(world_, name, model, settings_of(link), log_);
-    if (forced_.contains(name)) lane->force_open();
+    auto lane = new_lane(link, key);
+    if (forced_.contains(lane->name())) lane->force_open();
     lane->set_guard(guard_);
-    found = known_.emplace(std::move(key), Known{std::move(lane), generation_}).first;
+    found = known_.emplace(std::move(key), Known{std::move(lane), is_current(link) ? generation_ : 0, identity}).first;
     if (guard_ != nullptr) guard_->on_new_lane(found->first, *found->second.lane);
   }
   Known& known = found->second;
-  if (known.generation != generation_) {
+  if (is_current(link) && known.generation != generation_) {
     known.lane->configure(settings_of(link));
     known.generation = generation_;
   }
   return known.lane;
+}
+
+std::shared_ptr<Lane> Lanes::new_lane(const Link& link, std::string_view key) {
+  const std::string& upstream = link.destination.target->upstream->name;
+  const std::string name(key.substr(0, key.find('\n')));
+  const std::string model = name.size() > upstream.size() ? name.substr(upstream.size() + 1) : std::string();
+  return std::make_shared<Lane>(world_, name, model, settings_of(link), log_);
 }
 
 // Is there a place for one more, if need be of the one that was idle longest?

@@ -28,10 +28,15 @@ class Lanes {
   Lanes& operator=(const Lanes&) = delete;
 
   // The lane of a link for the one whose credential is passed on (`account`, a digest; without effect where the upstream has
-  // keys of its own).
+  // keys of its own). What was learned at another URL is not about this one: then the lane is new.
   std::shared_ptr<Lane> of(const Link& link, std::string_view account);
-  // The configuration was read again: keys that were set aside get another chance.
-  void reconfigure() { ++generation_; }
+  // That configuration is in force from now on: keys that were set aside get another chance, and what requests that began under an
+  // older one say about a target's settings counts no more. Told at the start, too.
+  void reconfigure(const Snapshot& current) {
+    current_ = &current;
+    ++generation_;
+  }
+  [[nodiscard]] bool is_current(const Link& link) const { return current_ == nullptr || link.snapshot == current_; }
 
   // In the order of their names; a target that several credentials are used for has a lane for each of them.
   void each(const std::function<void(const Lane& lane)>& visit) const;
@@ -52,15 +57,18 @@ class Lanes {
  private:
   struct Known {
     std::shared_ptr<Lane> lane;
-    std::uint64_t generation = 0;
+    std::uint64_t generation = 0;  // 0: of no configuration that is in force
+    std::string identity{};        // of the upstream, its URL included
   };
   [[nodiscard]] bool has_place();
+  std::shared_ptr<Lane> new_lane(const Link& link, std::string_view key);
 
   io::World world_;
   Lane::Log log_;
   LaneGuard* guard_ = nullptr;
   std::map<std::string, Known, std::less<>> known_;  // by target and account
   std::set<std::string, std::less<>> forced_;        // targets that an operator shut
+  const Snapshot* current_ = nullptr;                // for its identity, never followed; null: whatever comes is current
   std::uint64_t generation_ = 1;
   std::size_t next_key_ = 0;
 };

@@ -18,6 +18,7 @@ LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cach
       clients_(world.loop, metrics.registry()),
       fills_(world, store, client, lanes_, metrics),
       refreshes_(fills_, world.loop) {
+  lanes_.reconfigure(*snapshot_);
   clients_.configure(snapshot_->config());
 }
 

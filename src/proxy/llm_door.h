@@ -31,7 +31,7 @@ class LlmDoor final : public http::Acceptor {
   void set_snapshot(std::shared_ptr<const Snapshot> snapshot) {
     snapshot_ = std::move(snapshot);
     last_target_.clear();
-    lanes_.reconfigure();
+    lanes_.reconfigure(*snapshot_);
     clients_.configure(snapshot_->config());
   }
   // What memory holds has keys of the old one, which nobody can name any more: it goes.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "chat/digest.h"
 #include "providers/openai/rewrite.h"
 #include "providers/translation.h"
 #include "resilience/backoff.h"
@@ -282,6 +283,10 @@ AttemptRequest Pursuit::request_for(const Link& link, std::size_t key, std::opti
 void Pursuit::run(std::size_t index, Permit permit) {
   ++attempts_;
   const Link& link = order_.chain[index];
+  const std::vector<config::Secret>& keys = link.destination.target->upstream->keys;
+  if (!keys.empty() && !context_.lanes.is_current(link)) {
+    permit.note_sent_key(chat::sha256_hex(keys[permit.key() % keys.size()].text));
+  }
   if (running_.empty()) serving_ = index;
   steps_[index].is_spent = true;
   Lane& lane = *steps_[index].lane;

@@ -30,6 +30,7 @@ class Concurrency {
     std::uint32_t limit = 20;  // fixed: the limit, 0 counts as 1; adaptive: where it begins
     std::uint32_t floor = 2;   // adaptive
     std::uint32_t ceiling = 200;
+    bool operator==(const Settings&) const = default;
   };
 
   explicit Concurrency(Settings settings);

@@ -73,6 +73,8 @@ class FairQueue {
   // A ticket was served at this cost, estimated or known. Once for each that was popped, and always at the same point of its
   // life: when it was let through, or when it ended.
   void on_served(MonoTime now, std::uint64_t cost) { rate_.on_served(now, cost); }
+  // The limits of what is served have changed.
+  void forget_rate() { rate_.forget(); }
   // Is anything served now, whoever waits? While it is not, the waiting is not the target's pace.
   void set_open(MonoTime now, bool is_open) { is_open ? rate_.on_open(now) : rate_.on_shut(now); }
   // What would be served before such a ticket: an estimate from what waits now.

@@ -71,14 +71,13 @@ Health::Admission Health::admit(MonoTime now) {
 void Health::on_success(MonoTime now, MonoTime started) {
   settle(now);
   free_pending(started);
-  if (state_ == State::open || outdated(started)) return;
-  if (state_ == State::half_open) {
-    // The probe's start stays the epoch: if its stream dies, that has to count.
-    forget();
-    state_ = State::slow_start;
-    ++recoveries_;
-    closed_at_ = now;
-    cap_ = 1;
+  const bool is_shut = state_ == State::open || state_ == State::half_open;
+  if (is_shut && !forced_ && overdue_probe_ == started) {
+    recover(now, started);
+  } else if (state_ == State::open || outdated(started)) {
+    return;
+  } else if (state_ == State::half_open) {
+    recover(now, started);
   } else if (state_ == State::slow_start && ++cap_ >= k_full) {
     state_ = State::closed;
   }
@@ -86,6 +85,15 @@ void Health::on_success(MonoTime now, MonoTime started) {
   run_ = 0;
   if (started >= streak_from_) streak_ = 0;
   if (started >= advised_at_) advised_until_ = MonoTime::min();
+}
+
+void Health::recover(MonoTime now, MonoTime probe_started) {
+  forget();
+  state_ = State::slow_start;
+  epoch_ = probe_started;  // if its stream dies, that has to count
+  ++recoveries_;
+  closed_at_ = now;
+  cap_ = 1;
 }
 
 void Health::on_failure(MonoTime now, Rng& rng, MonoTime started) {
@@ -105,6 +113,12 @@ void Health::on_abandoned(MonoTime now, MonoTime started) {
   if (state_ != State::half_open || outdated(started)) return;
   state_ = State::open;
   reopens_at_ = now;
+}
+
+void Health::on_probe_overdue(MonoTime now, Rng& rng) {
+  if (state_ != State::half_open) return;
+  overdue_probe_ = epoch_;
+  judge(now, rng, epoch_, false);
 }
 
 void Health::force_open(MonoTime now) {
@@ -140,9 +154,11 @@ void Health::advise_probe(MonoTime now) {
 
 Health::State Health::state(MonoTime now) const {
   if (state_ == State::open && !forced_ && now >= reopens_at_) return State::half_open;
-  if (state_ == State::slow_start && now >= closed_at_ + k_slow_start) return State::closed;
+  if (state_ == State::slow_start && now >= slow_start_ends_at()) return State::closed;
   return state_;
 }
+
+MonoTime Health::slow_start_ends_at() const { return closed_at_ + k_slow_start; }
 
 std::optional<MonoTime> Health::reopens_at() const {
   if (state_ != State::open || forced_) return {};
@@ -214,6 +230,7 @@ void Health::forget() {
   run_ = 0;
   streak_ = 0;
   advised_until_ = MonoTime::min();
+  overdue_probe_.reset();
 }
 
 std::string_view name(Health::State state) {

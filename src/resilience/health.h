@@ -8,7 +8,8 @@
 //
 // closed      trips after `failures` in a row, or when the outcomes of the last half minute leave no doubt (evidence.h). A busy
 //             target with now and then an error sees such a run by chance; there up to two more failures are asked for.
-// half_open   one real request is out as the probe. Everybody else is refused.
+// half_open   one real request is out as the probe. Everybody else is refused, until the owner finds that it takes too long
+//             (on_probe_overdue): then the target opens again, and when that probe succeeds all the same it has recovered.
 // slow_start  the attempts that wait for their first token are limited: 1, and one more with every success, that is, twice as many
 //             with every round. So the crowd that was sent elsewhere doesn't come back in one tick. A failure opens again at once,
 //             unless four others have succeeded for it: a target with an error in thirty calls would otherwise hardly ever get
@@ -63,6 +64,8 @@ class Health {
   void on_stream_failure(MonoTime now, Rng& rng, MonoTime started);
   // The client left, or a hedge lost. A probe's place becomes free at once.
   void on_abandoned(MonoTime now, MonoTime started);
+  // The probe that is out takes longer than anybody should wait for it: as if it had failed, but it is still to report.
+  void on_probe_overdue(MonoTime now, Rng& rng);
 
   // By an operator: open until closed by hand. Closing forgets everything but the attempts that are out.
   void force_open(MonoTime now);
@@ -78,6 +81,10 @@ class Health {
   [[nodiscard]] bool forced_open() const { return forced_; }
   // The probe has been admitted and has not reported yet.
   [[nodiscard]] bool probe_is_out() const { return state_ == State::half_open; }
+  // While it is out: when it was admitted.
+  [[nodiscard]] MonoTime probe_since() const { return epoch_; }
+  // slow_start: when it ends by itself.
+  [[nodiscard]] MonoTime slow_start_ends_at() const;
   // How often our own evidence has opened it, and how often a probe of ours has succeeded. For other replicas.
   [[nodiscard]] std::uint64_t trips() const { return trips_; }
   [[nodiscard]] std::uint64_t recoveries() const { return recoveries_; }
@@ -93,6 +100,7 @@ class Health {
   void settle(MonoTime now);
   void free_pending(MonoTime started);
   void judge(MonoTime now, Rng& rng, MonoTime started, bool was_success);
+  void recover(MonoTime now, MonoTime probe_started);
   [[nodiscard]] bool trips(MonoTime now) const;
   [[nodiscard]] bool streak_trips() const;
   void forgive_if_steady(MonoTime now);
@@ -105,7 +113,8 @@ class Health {
   bool forced_ = false;
   MonoTime epoch_ = MonoTime::min();  // evidence of calls that began before this is ignored
   MonoTime reopens_at_{};
-  MonoTime closed_at_ = MonoTime::min();  // when the last probe succeeded
+  std::optional<MonoTime> overdue_probe_;  // when it was admitted
+  MonoTime closed_at_ = MonoTime::min();   // when the last probe succeeded
   OpenTime open_time_;
 
   Evidence evidence_;

@@ -263,6 +263,14 @@ void RateGate::close(MonoTime now, Duration length) {
   closed_until_ = std::max(closed_until_, now + std::min(length, k_closed_max));
 }
 
+void RateGate::open() {
+  closed_until_ = MonoTime::min();
+  probing_ = false;
+  probe_at_.reset();
+  failed_probes_ = 0;
+  pace_ = {};
+}
+
 Duration RateGate::closed_for(MonoTime now) const { return now < closed_until_ ? closed_until_ - now : Duration(0); }
 
 bool RateGate::limited() const {

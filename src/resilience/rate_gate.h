@@ -93,6 +93,8 @@ class RateGate {
   // How often a rejection has closed it or kept it closed for longer.
   [[nodiscard]] std::uint64_t rejections() const { return rejections_; }
 
+  // By an operator: whatever closed or slowed it is over. Limits that were configured or told hold on.
+  void open();
   // Takes effect at once; what was counted and learned stays.
   void configure(Settings settings) { settings_ = settings; }
 

@@ -6,8 +6,7 @@ namespace outrigger::resilience {
 namespace {
 
 constexpr Duration k_window = 1s;
-constexpr double k_weight = 0.3;  // of the newest window
-constexpr double k_jump = 4;
+constexpr double k_weight = 0.5;  // of the newest median
 constexpr Duration k_forgotten = 1min;
 constexpr double k_longest_s = 24 * 3600;  // no prediction is longer, whatever the cost
 
@@ -16,10 +15,14 @@ constexpr double k_longest_s = 24 * 3600;  // no prediction is longer, whatever 
 void ServiceRate::on_busy(MonoTime now) {
   if (busy_since_) return;
   busy_since_ = now;
-  if (idle_since_ == MonoTime::min() || now - idle_since_ < k_forgotten) return;
+  if (idle_since_ != MonoTime::min() && now - idle_since_ >= k_forgotten) forget();
+}
+
+void ServiceRate::forget() {
   window_time_ = Duration(0);
   window_cost_ = 0;
   seconds_per_token_ = 0;
+  seen_ = 0;
 }
 
 void ServiceRate::on_idle(MonoTime now) {
@@ -54,14 +57,18 @@ void ServiceRate::on_served(MonoTime now, std::uint64_t cost) {
   window_cost_ += static_cast<double>(cost);
   if (window_time_ < k_window || window_cost_ <= 0) return;
   const double sample = seconds(window_time_) / window_cost_;
-  if (seconds_per_token_ == 0) {
-    seconds_per_token_ = sample;
-  } else {
-    seconds_per_token_ += k_weight * (std::min(sample, k_jump * seconds_per_token_) - seconds_per_token_);
+  windows_[seen_++ % windows_.size()] = sample;
+  if (seen_ >= windows_.size()) {
+    auto sorted = windows_;
+    std::ranges::sort(sorted);
+    const double median = sorted[sorted.size() / 2];
+    seconds_per_token_ += (seconds_per_token_ == 0 ? 1 : k_weight) * (median - seconds_per_token_);
   }
   window_time_ = Duration(0);
   window_cost_ = 0;
 }
+
+double ServiceRate::tokens_per_second() const { return seconds_per_token_ > 0 ? 1 / seconds_per_token_ : 0; }
 
 std::optional<Duration> ServiceRate::time_for(double cost) const {
   if (seconds_per_token_ == 0) return std::nullopt;

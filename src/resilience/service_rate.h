@@ -3,12 +3,14 @@
 // wait knows when it opens, and the tries that probe it are no service. Otherwise an outage that some waited out would make those
 // after it seem to wait for as long.
 //
-// The measure is the time per token over windows of at least a second of waiting, smoothed. One window counts for at most four
-// times what was known: one answer that hung for a minute must not look like a target that has become a hundred times slower,
+// The measure is the time per token over windows of at least a second of waiting: the median of three windows, smoothed, and nothing
+// before there are three. So one answer that hung for a minute does not look like a target that has become a hundred times slower,
 // while one that really has is known after a few windows. What was measured before a minute without anybody waiting is forgotten:
 // whoever is refused for it would not correct it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -27,9 +29,12 @@ class ServiceRate {
   // Counts when somebody waits, or did until this very moment, and it is open.
   void on_served(MonoTime now, std::uint64_t cost);
 
-  // Nothing until one window is full.
+  // What was learned is about another target: its limits have changed.
+  void forget();
+  // Nothing until three windows are full.
   [[nodiscard]] std::optional<Duration> time_for(double cost) const;
-  [[nodiscard]] double tokens_per_second() const { return seconds_per_token_ > 0 ? 1 / seconds_per_token_ : 0; }
+  // 0: not known.
+  [[nodiscard]] double tokens_per_second() const;
 
  private:
   void note_time(MonoTime now);
@@ -39,7 +44,9 @@ class ServiceRate {
   MonoTime idle_since_ = MonoTime::min();
   Duration window_time_{0};
   double window_cost_ = 0;
-  double seconds_per_token_ = 0;  // 0: not known
+  double seconds_per_token_ = 0;
+  std::array<double, 3> windows_{};  // the last ones, as a ring
+  std::size_t seen_ = 0;             // windows since it began or was forgotten
 };
 
 }  // namespace outrigger::resilience

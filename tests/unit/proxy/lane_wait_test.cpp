@@ -153,5 +153,107 @@ TEST_CASE("nor do those who waited for a closed gate") {
   CHECK(refused_of_three(b) == 0);
 }
 
+TEST_CASE("a probe that hangs keeps nobody out for longer than the next probe takes") {
+  Bench b(Lane::Settings{});
+  b.fail(3);
+  b.world.loop.run_for(b.rests_for());
+  auto hanging = b.acquire();
+  REQUIRE(hanging->is_probe());
+  Client client(b, 20s);
+  client.come();
+  REQUIRE_FALSE(client.refused);
+  b.world.loop.run_until([&] { return client.permit.has_value(); }, 10s);
+  REQUIRE(client.permit);
+  CHECK(client.permit->is_probe());
+  client.permit->succeeded(true);
+  CHECK(b.lane->state() == resilience::Health::State::slow_start);
+  hanging->failed({providers::SignalKind::health, "total_timeout", {}});
+  CHECK(b.lane->state() == resilience::Health::State::slow_start);
+}
+
+TEST_CASE("who waits while a target starts slowly goes when that is over, though nothing else happens") {
+  Bench b(Lane::Settings{});
+  b.fail(3);
+  b.world.loop.run_for(b.rests_for());
+  b.acquire()->succeeded(true);
+  auto longer = b.acquire();
+  REQUIRE(longer);
+  Client client(b, 20s);
+  client.come();
+  CHECK_FALSE(client.permit);
+  b.world.loop.run_for(6s);
+  CHECK(client.permit);
+}
+
+TEST_CASE("what a key did that a reload has taken away is not its successor's fault") {
+  const auto with_keys = [](std::vector<std::string> keys) {
+    Lane::Settings settings;
+    settings.keys = std::move(keys);
+    return settings;
+  };
+  Bench b(with_keys({"old", "both"}));
+  std::optional<Permit> of_old = b.acquire();
+  std::optional<Permit> of_both = b.acquire();
+  REQUIRE(of_old->key() == 0);
+  REQUIRE(of_both->key() == 1);
+  b.lane->configure(with_keys({"both", "new"}));
+  of_old->failed({providers::SignalKind::credential, "invalid_api_key", {}});
+  of_old->settle(5);
+  CHECK_FALSE(b.lane->keys()[0].is_set_aside(b.world.loop.now()));
+  CHECK_FALSE(b.lane->keys()[1].is_set_aside(b.world.loop.now()));
+  of_both->failed({providers::SignalKind::credential, "invalid_api_key", {}});
+  CHECK(b.lane->keys()[0].is_set_aside(b.world.loop.now()));
+  // A request from before the reload, whose turn comes after it, sends the key that it knows.
+  auto late = b.acquire();
+  REQUIRE(late->key() == 1);
+  late->note_sent_key("old");
+  CHECK(b.lane->keys()[1].gate.sent().requests == 0);
+  late->failed({providers::SignalKind::rate, "rate_limit_exceeded", 30s});
+  CHECK(b.lane->keys()[1].gate.closed_for(b.world.loop.now()) == 0s);
+}
+
+TEST_CASE("who closes a breaker by hand opens the gates, too") {
+  Bench b(Lane::Settings{});
+  b.acquire()->failed({providers::SignalKind::rate, "rate_limit_exceeded", 300s});
+  REQUIRE_FALSE(b.acquire());
+  b.lane->force_close();
+  CHECK(b.acquire());
+}
+
+TEST_CASE("a lane is idle when what it was told no longer holds") {
+  Bench b(Lane::Settings{});
+  {
+    auto permit = b.acquire();
+    permit->note_limits({.requests_limit = 600, .requests_remaining = 599});
+    permit->succeeded(true);
+    CHECK_FALSE(b.lane->is_idle());
+  }
+  CHECK_FALSE(b.lane->is_idle());
+  b.world.loop.run_for(resilience::RateGate::k_told_max_age);
+  CHECK_FALSE(b.lane->is_idle());
+  b.world.loop.run_for(1s);
+  CHECK(b.lane->is_idle());
+}
+
+TEST_CASE("more room by a reload is not judged by the pace of before") {
+  Lane::Settings settings;
+  settings.concurrency = {.kind = resilience::Concurrency::Kind::fixed, .limit = 1};
+  Bench b(settings);
+  for (int i = 0; i < 4; ++i) {
+    Client first(b, 1min), second(b, 1min);
+    first.come();
+    second.come();
+    REQUIRE(first.permit);
+    b.world.loop.run_for(10s);
+    first.permit.reset();
+    b.world.loop.run_for(1ms);
+    REQUIRE(second.permit);
+  }
+  REQUIRE(b.lane->queue().tokens_per_second() > 0);
+  settings.concurrency.limit = 10;
+  b.lane->configure(settings);
+  CHECK(b.lane->queue().tokens_per_second() == 0);
+}
+
 }  // namespace
 }  // namespace outrigger::proxy

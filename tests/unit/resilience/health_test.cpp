@@ -419,5 +419,44 @@ TEST_CASE("health: states and admissions have names") {
   CHECK(name(Admission::refused) == "refused");
 }
 
+TEST_CASE("a probe that is overdue opens the target again, and counts when it succeeds all the same") {
+  for (const bool is_next_out : {false, true}) {
+    CAPTURE(is_next_out);
+    HealthBench b;
+    b.fail(3);
+    const MonoTime probe = b.take_probe();
+    CHECK(b.health.probe_since() == probe);
+    b.now += 5s;
+    b.health.on_probe_overdue(b.now, b.rng);
+    CHECK(b.health.state(b.now) == Health::State::open);
+    CHECK(b.open_for() >= 1600ms);            // as for one that failed
+    b.health.on_probe_overdue(b.now, b.rng);  // no probe is out
+    CHECK(b.health.trips() == 2);
+    if (is_next_out) b.take_probe();
+    b.now += 100ms;
+    b.health.on_success(b.now, probe);
+    CHECK(b.health.state(b.now) == Health::State::slow_start);
+    CHECK(b.health.recoveries() == 1);
+    // Its stream may still die.
+    b.health.on_stream_failure(b.now, b.rng, probe);
+    CHECK(b.health.state(b.now) == Health::State::open);
+  }
+}
+
+TEST_CASE("an overdue probe that fails is nobody's news, and an operator's word stands above it") {
+  HealthBench b;
+  b.fail(3);
+  const MonoTime probe = b.take_probe();
+  b.now += 5s;
+  b.health.on_probe_overdue(b.now, b.rng);
+  const MonoTime reopens_at = *b.health.reopens_at();
+  b.health.on_failure(b.now + 1ms, b.rng, probe);
+  CHECK(*b.health.reopens_at() == reopens_at);
+  b.health.force_open(b.now + 2ms);
+  b.health.on_success(b.now + 3ms, probe);
+  CHECK(b.health.forced_open());
+  CHECK(b.health.state(b.now + 3ms) == Health::State::open);
+}
+
 }  // namespace
 }  // namespace outrigger::resilience
