@@ -25,6 +25,13 @@ bool may_stand_in(const Failure& failure, const Link& first) {
   return false;
 }
 
+// Has the answer come to an end, though it is not fit for the store? A blocking one that can be read has; of a stream it is to be seen.
+bool is_ended(chat::NoStoreReason reason, bool streamed) {
+  using enum chat::NoStoreReason;
+  if (reason == length || reason == filtered || reason == refused || reason == empty) return true;
+  return !streamed && reason != cut && reason != error_in_answer;
+}
+
 bool is_json(const http::ResponseHead& head) {
   const auto type = head.headers.get("content-type");
   return type && type->find("json") != std::string_view::npos;
@@ -282,6 +289,7 @@ bool Fill::judge_answer(std::expected<providers::Answer, chat::NoStoreReason> ve
     order_.call.trace.note_usage(*used);
     pursuit_->settle(used->prompt_tokens + used->completion_tokens);
   }
+  is_count_final_ = verdict || is_ended(verdict.error(), sse_);
   if (verdict) {
     answer_ = std::move(*verdict);
     order_.call.trace.note_model(answer_->model);

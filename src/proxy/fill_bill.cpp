@@ -24,8 +24,8 @@ void Fill::on_refused() {
   enter(State::failed);
 }
 
-// What the call under way, or the one that has just ended, took: as its provider counted, else by estimate. Of an answer that is not
-// whole the provider has told less than what came.
+// What the call under way, or the one that has just ended, took: as its provider counted, else by estimate. Of an answer that has not
+// come to its end the provider may have told less than what came.
 providers::Usage Fill::used_so_far() const {
   providers::Usage used{order_.call.prompt_tokens, 0};
   if (order_.batch) {
@@ -43,7 +43,7 @@ providers::Usage Fill::used_so_far() const {
   }
   const auto told = usage();
   if (told && told->prompt_tokens > 0) used.prompt_tokens = told->prompt_tokens;
-  if (told && (answer_ || told->completion_tokens > used.completion_tokens))
+  if (told && (is_count_final_ || told->completion_tokens > used.completion_tokens))
     used.completion_tokens = told->completion_tokens;
   return used;
 }

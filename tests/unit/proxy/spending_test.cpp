@@ -1,6 +1,8 @@
 // What answers cost, as the door books it.
 #include <catch2/catch_test_macros.hpp>
 
+#include <cmath>
+
 #include "unit/proxy/door_bench.h"
 
 namespace outrigger::proxy::test {
@@ -128,6 +130,46 @@ TEST_CASE("errors cost nothing, and what stands in has the price of its own mode
   CHECK(spent(b, "m") == 0);
   CHECK(spent(b, "small") == (7 * 3 + 2 * 5) / 8.0);
   CHECK(logged(b, 3.875));
+}
+
+// A blocking answer that came to its end, however it ended: 7 tokens and 2, with a message and whatever else stands in the choice.
+std::string ended(std::string_view choice, std::string_view usage = R"({"prompt_tokens":7,"completion_tokens":2})") {
+  return fmt::format(R"({{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,{}}}],"usage":{}}})",
+                     choice, usage);
+}
+
+TEST_CASE("of an answer that came to its end the provider's own count is right, though it is not to be kept") {
+  DoorBench b(k_priced);
+  const std::string logprobs(4000, '7');
+  double before = 0;
+  int n = 0;
+  for (const std::string& choice : {
+           R"("message":{"role":"assistant","content":"cut short"},"finish_reason":"length","logprobs":")" + logprobs + '"',
+           std::string(R"("message":{"role":"assistant","content":"filtered"},"finish_reason":"content_filter")"),
+           std::string(R"("message":{"role":"assistant","content":null,"refusal":"I would rather not."},"finish_reason":"stop")"),
+           std::string(R"("message":{"role":"assistant","content":""},"finish_reason":"stop")"),
+           std::string(R"("message":{"role":"assistant","content":"odd"},"finish_reason":"for_reasons_of_its_own")"),
+       }) {
+    CAPTURE(choice.substr(0, 100));
+    const auto client = b.ask({.text = "one of " + std::to_string(n++)});
+    b.last().answer(ended(choice));
+    b.settle();
+    CHECK(is_whole(client->received()));
+    CHECK(spent(b, "m") - before == 1.375);
+    CHECK(logged(b, 1.375));
+    before = spent(b, "m");
+  }
+  // A stream that ends by its limit, too: of three pieces two were counted.
+  const auto client = b.ask({.text = "streamed", .stream = true, .usage = true});
+  b.last().begin_stream();
+  for (int i = 0; i < 3; ++i) b.last().chunk(event("a"));
+  std::string stop = k_stop;
+  stop.replace(stop.find("\"stop\""), 6, "\"length\"");
+  for (const std::string& part : {stop, k_usage, k_done}) b.last().chunk(part);
+  b.last().end_stream();
+  b.settle();
+  CHECK(is_whole(client->received()));
+  CHECK(spent(b, "m") - before == 1.375);
 }
 
 TEST_CASE("of a batch only the texts that went upstream are paid for") {
