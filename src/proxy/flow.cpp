@@ -53,7 +53,20 @@ void Flow::begin() {
   const bool is_json = type && type->contains("json") && !request.headers.get("content-encoding");
   const std::uint64_t whole_max = is_json ? chat::k_named_json_max : k_replay_max;
   streams_body_ = request.chunked || request.content_length.value_or(0) > whole_max;
-  if (streams_body_) pass_through(true);
+  if (!streams_body_) return;
+  hold_until_ = held_before_streaming();
+  if (hold_until_ == 0) pass_through(true);
+}
+
+// How much of a body that streams must have come before it can be said what it asks for. Zero: nobody wants to know, or it would not
+// be read.
+std::size_t Flow::held_before_streaming() const {
+  const http::RequestHead& request = exchange_.request();
+  const bool is_watched = client_ != nullptr && (!client_->models.empty() || account_->has_budget());
+  if (!is_watched || request.headers.get("content-encoding")) return 0;
+  const auto type = request.headers.get("content-type");
+  if (!type || !type->contains("json")) return chat::k_named_upload_max;
+  return request.chunked ? chat::k_named_json_max : 0;
 }
 
 // On a wire that is not understood, path or body may still say which model is asked for: then the target is known that the request
@@ -86,10 +99,22 @@ bool Flow::is_admitted() {
 void Flow::on_body(std::string_view data) {
   request_bytes_ += data.size();
   if (state_ == State::finished) return;
-  if (!streams_body_) {
+  if (!streams_body_ || hold_until_ > 0) {
     body_.append(data);
+    if (streams_body_ && body_.size() >= hold_until_) stream_held();
     return;
   }
+  upload(data);
+}
+
+void Flow::stream_held() {
+  hold_until_ = 0;
+  pass_through(true);
+  upload(body_);
+  body_.clear();
+}
+
+void Flow::upload(std::string_view data) {
   if (fill_ == nullptr || !fill_->uploading()) return;
   fill_->write_body(Bytes::copy(data));
   if (fill_->upload_unsent() > k_unsent_max) exchange_.read_body(false);
@@ -99,6 +124,7 @@ void Flow::on_upload_drained() { exchange_.read_body(true); }
 
 void Flow::on_body_end() {
   if (state_ == State::finished) return;
+  if (hold_until_ > 0) streams_body_ = false;  // it is all there
   if (streams_body_) {
     if (fill_ != nullptr && fill_->uploading()) fill_->end_body();
     return;

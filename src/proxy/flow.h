@@ -3,6 +3,7 @@
 //   reading ──body──► judging ──► answering ──► finished
 //      │                 └ (in the pool when large)
 //      └ not understood: the body streams through ──► answering
+//        (of a client that may not ask for everything only when enough has come to see which model it names)
 //
 // In `answering` the answer comes from a stored entry (hit, stale), from a Fill that others may share (miss, coalesced), or from
 // one of its own (bypass, observe). What it does with a Fill depends on the two forms:
@@ -60,6 +61,9 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void on_upload_drained() override;
 
   [[nodiscard]] bool is_admitted();
+  [[nodiscard]] std::size_t held_before_streaming() const;
+  void stream_held();
+  void upload(std::string_view data);
   [[nodiscard]] bool name_model();
   [[nodiscard]] bool may_ask_for(std::string_view model) const;
   void pass_through(bool streamed);
@@ -124,6 +128,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   Judgement judgement_;
   chat::Key key_{};  // of judgement_.identity, once memory has not answered
   bool streams_body_ = false;
+  std::size_t hold_until_ = 0;  // so much of a body that streams is kept in body_ before it is passed on
   std::unique_ptr<io::Work> understanding_;
 
   Fill* fill_ = nullptr;

@@ -1,4 +1,5 @@
 """Limits and budgets of [[client]]s, as the official SDKs see them; with a real Redis, over restarts and replicas."""
+import hashlib
 import json
 import signal
 import subprocess
@@ -195,6 +196,33 @@ def test_a_reload_raises_a_budget_and_forgets_nothing(start):
     wait_until(lambda: status_of(proxy)["budget_usd"].get("day") == 500)
     assert status_of(proxy)["spent_usd"]["day"] == spent
     assert ask(proxy, "two").status_code == 200
+
+
+@pytest.mark.parametrize("limits", ['models = ["whisper*"]', "budget = { usd_per_day = 5 }"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_large_upload_names_its_model_before_it_goes_on(start, limits, chunked):
+    sim = start(Sim)
+    proxy = start(Outrigger, config(sim, limits, model='name = "whisper*"\nprice = { input = 1, output = 1 }'))
+
+    def upload(model, size=100_000):
+        boundary = b"a-boundary-of-these-tests"
+        body = (b'--%s\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n'
+                b'--%s\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n%s\r\n'
+                b"--%s--\r\n" % (boundary, model, boundary, b"x" * size, boundary))
+        pieces = (body[at:at + 3000] for at in range(0, len(body), 3000))
+        answer = requests.post(proxy.url + "/v1/audio/transcriptions", data=pieces if chunked else body, timeout=10,
+                               headers={"authorization": f"Bearer {KEYS['desk']}",
+                                        "content-type": f"multipart/form-data; boundary={boundary.decode()}"})
+        return answer, body
+
+    for size in (100, 100_000, 3_000_000):
+        answer, body = upload(b"whisper-1", size)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-outrigger-served-by"] == "sim:whisper-1"
+        assert hashlib.sha256(body).hexdigest()[:8] in answer.text
+    refused, _ = upload(b"another")
+    assert refused.status_code == 403 and refused.json()["error"]["code"] in ("forbidden", "client_price_unknown")
+    assert sim.calls("audio/transcriptions") == 3
 
 
 def check(tmp_path, text):
