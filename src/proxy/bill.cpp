@@ -33,7 +33,8 @@ std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_vi
 }
 
 std::optional<ClientRefusal> Bill::open() {
-  if (payer_ != nullptr && !is_free(order_)) {
+  if (is_free(order_)) return std::nullopt;
+  if (payer_ != nullptr) {
     auto permit = payer_->ask({.model = order_.asked,
                                .prompt_tokens = order_.prompt_tokens,
                                .is_in_words = order_.output_tokens > 0,

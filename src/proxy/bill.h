@@ -36,7 +36,7 @@ class Bill {
   Bill(const Bill&) = delete;
   Bill& operator=(const Bill&) = delete;
 
-  // A call is to be made, or one more. Why the payer may not have it; nothing: it is open.
+  // A call is to be made, or one more. Why the payer may not have it; nothing: it is open, unless such a call costs nothing.
   [[nodiscard]] std::optional<ClientRefusal> open();
   // The call is over, and `by` has taken so much. The first one after open() counts.
   void charge(const Link& by, const providers::Usage& used);

@@ -271,6 +271,20 @@ TEST_CASE("a budget and a model without a price: refused in words, until it has 
   CHECK(status(b.send(post({.path = "/v1/things"}, R"({"model":"m","a":1})"))->received()) == 429);
 }
 
+TEST_CASE("reads are no spending") {
+  ClientBench b("budget = { usd_per_day = 2 }");
+  for (const std::string_view request : {"GET /v1/models", "DELETE /v1/files/f-1", "GET /v1/responses/resp_1"}) {
+    CAPTURE(request);
+    const auto client = b.send(fmt::format("{} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\n\r\n", request));
+    b.last().answer(R"({"usage":{"input_tokens":7,"output_tokens":2}})");
+    b.settle();
+    CHECK(status(client->received()) == 200);
+    CHECK_FALSE(b.log.lines.back().contains("spent_"));
+  }
+  CHECK(b.spent() == 0);
+  CHECK(b.metrics.spending().total().requests == 0);
+}
+
 // A form with a file of so many bytes, before which or after which the model stands.
 std::string upload(std::size_t size, std::string_view model, bool is_first = true) {
   const std::string named = fmt::format("--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{}\r\n", model);
