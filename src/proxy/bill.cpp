@@ -32,6 +32,12 @@ std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_vi
   return price_of_model(snapshot, asked);
 }
 
+providers::Usage usage_of(const providers::Answer& answer, std::uint64_t prompt_tokens_estimate) {
+  const providers::Usage told = answer.usage.value_or(providers::Usage{});
+  return {told.prompt_tokens > 0 ? told.prompt_tokens : prompt_tokens_estimate,
+          told.completion_tokens > 0 ? told.completion_tokens : answer.estimated_completion_tokens};
+}
+
 std::optional<ClientRefusal> Bill::open() {
   if (is_free(order_)) return std::nullopt;
   if (payer_ != nullptr) {

@@ -23,6 +23,9 @@ namespace outrigger::proxy {
 // client named it, whose price holds for every target but those that answer with another model, and for these when theirs is not known.
 [[nodiscard]] std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, const Link& link);
 
+// What an answer took: as its provider counted, else by estimate. A zero is no count.
+[[nodiscard]] providers::Usage usage_of(const providers::Answer& answer, std::uint64_t prompt_tokens_estimate);
+
 struct Spent {
   double usd = 0;            // 0 too when no price is known
   std::uint64_t tokens = 0;  // as counted, else by estimate

@@ -38,8 +38,9 @@ std::expected<std::vector<cache::EntryPtr>, chat::NoStoreReason> EmbeddingBatch:
   for (std::size_t n = 0; n < indices.size(); ++n) {
     const Element& element = elements_[indices[n]];
     cache::Meta own = meta;
-    // The provider counts the batch as a whole; each text gets its share by the estimate.
-    own.prompt_tokens = estimated == 0 ? 0 : (read->prompt_tokens * element.tokens + estimated / 2) / estimated;
+    // The provider counts the batch as a whole; each text gets its share by the estimate, or that where nobody counted.
+    const std::uint64_t counted = read->prompt_tokens > 0 ? read->prompt_tokens : estimated;
+    own.prompt_tokens = estimated == 0 ? 0 : (counted * element.tokens + estimated / 2) / estimated;
     own.completion_tokens = 0;
     entries.push_back(
         std::make_shared<cache::Entry>(element.key, element.identity, std::move(own), Bytes::copy(read->embeddings[n])));

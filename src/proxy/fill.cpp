@@ -289,7 +289,10 @@ bool Fill::judge_answer(std::expected<providers::Answer, chat::NoStoreReason> ve
     order_.call.trace.note_usage(*used);
     pursuit_->settle(used->prompt_tokens + used->completion_tokens);
   }
-  is_count_final_ = verdict || is_ended(verdict.error(), sse_);
+  // Who tells no tokens of an answer that has words has not counted them.
+  const bool has_words = verdict ? verdict->estimated_completion_tokens > 0 : verdict.error() == chat::NoStoreReason::length;
+  const bool is_counted = reader_->usage() && (reader_->usage()->completion_tokens > 0 || !has_words);
+  is_count_final_ = is_counted && (verdict || is_ended(verdict.error(), sse_));
   if (verdict) {
     answer_ = std::move(*verdict);
     order_.call.trace.note_model(answer_->model);
@@ -312,8 +315,9 @@ void Fill::store_answer(const providers::Answer& answer) {
   cache::Meta meta = storing.meta;
   meta.served_by = served_by();
   meta.stored_at = owner_.calling_.world.loop.wall_now();
-  meta.prompt_tokens = answer.usage ? answer.usage->prompt_tokens : storing.prompt_tokens_estimate;
-  meta.completion_tokens = answer.usage ? answer.usage->completion_tokens : answer.estimated_completion_tokens;
+  const providers::Usage used = usage_of(answer, storing.prompt_tokens_estimate);
+  meta.prompt_tokens = used.prompt_tokens;
+  meta.completion_tokens = used.completion_tokens;
   entry_ = std::make_shared<cache::Entry>(storing.key, storing.identity, std::move(meta), answer.encoded);
   owner_.store_.put(entry_);
 }

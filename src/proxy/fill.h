@@ -216,7 +216,7 @@ class Fill final : public PursuitHandler {
   bool storing_forbidden_ = false;
   Recording recording_;
   std::unique_ptr<providers::AnswerReader> reader_;
-  bool is_count_final_ = false;  // the answer came to its end, so what the provider counted is all of it
+  bool is_count_final_ = false;  // what the provider counted is all of an answer that came to its end
   std::optional<providers::Answer> answer_;
   std::optional<Bytes> assembled_;
   cache::EntryPtr entry_;

@@ -354,10 +354,7 @@ void Flow::serve_converted() {
 
 void Flow::book_shared() {
   if (fill_->head().status != 200) return;
-  if (const auto& answer = fill_->answer()) {
-    book_saving(
-        answer->usage.value_or(providers::Usage{judgement_.request.prompt_tokens, answer->estimated_completion_tokens}));
-  }
+  if (const auto& answer = fill_->answer()) book_saving(usage_of(*answer, judgement_.request.prompt_tokens));
 }
 
 // What the others get is of no use here (not of a form that can be converted): ask for this client alone.

@@ -73,6 +73,19 @@ TEST_CASE("an answer is taken apart, each part with its share of the tokens") {
   CHECK(batch.tokens() == 5 + 5 + 5 + 5);
 }
 
+TEST_CASE("where the provider does not count, each text has its estimate") {
+  for (const std::string_view usage : {"", R"(,"usage":{"prompt_tokens":0,"total_tokens":0})"}) {
+    CAPTURE(usage);
+    EmbeddingBatch batch = batch_of("aBc");
+    const auto entries = batch.accept(std::string(R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[2]}])") +
+                                          std::string(usage) + "}",
+                                      {0, 2}, {});
+    REQUIRE(entries);
+    CHECK((*entries)[0]->meta().prompt_tokens == 1);
+    CHECK(batch.tokens() == 1 + 5 + 1);
+  }
+}
+
 TEST_CASE("an answer with another count of embeddings teaches nothing") {
   for (const std::string_view answer : {R"({"data":[{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":1}})",
                                         R"({"data":[]})", R"({"error":{"message":"no"}})", "not JSON", ""}) {

@@ -172,6 +172,50 @@ TEST_CASE("of an answer that came to its end the provider's own count is right, 
   CHECK(spent(b, "m") - before == 1.375);
 }
 
+TEST_CASE("an answer in words that is told to have none is taken by estimate, and saves as much as it cost") {
+  DoorBench b(k_priced);
+  std::string words;
+  for (int i = 0; i < 200; ++i) words += "word ";
+  const auto ask = [&] { return b.ask({.text = "many"}); };
+  const auto first = ask();
+  b.last().answer(ended(R"("message":{"role":"assistant","content":")" + words + R"("},"finish_reason":"stop")",
+                        R"({"prompt_tokens":7,"completion_tokens":0})"));
+  b.settle();
+  const double cost = spent(b, "m");
+  CHECK(cost > (7 + 100 * 2) / 8.0);
+  CHECK(cost < (7 + 400 * 2) / 8.0);
+  const auto second = ask();
+  CHECK(field_of(second->received(), "x-outrigger-cache") == "hit");
+  CHECK(b.metrics.savings().total().usd == cost);
+  // Without words there is nothing to estimate.
+  const auto empty = b.ask({.text = "none"});
+  b.last().answer(ended(R"("message":{"role":"assistant","content":""},"finish_reason":"stop")",
+                        R"({"prompt_tokens":7,"completion_tokens":0})"));
+  b.settle();
+  CHECK(spent(b, "m") - cost == 7 / 8.0);
+}
+
+TEST_CASE("embeddings that nobody counted are paid for by estimate, and later told and saved as such") {
+  DoorBench b(k_priced);
+  const auto embed = [&] {
+    return b.send(post({.path = "/v1/embeddings"}, R"({"model":"e","input":["some twenty letters", "and a few more here"]})"));
+  };
+  const auto first = embed();
+  b.last().answer(R"({"object":"list","model":"e","data":[{"object":"embedding","index":0,"embedding":[0.5]},)"
+                  R"({"object":"embedding","index":1,"embedding":[0.25]}]})");
+  b.settle();
+  CHECK(is_whole(first->received()));
+  const double cost = spent(b, "e");
+  CHECK(cost >= 1);
+  CHECK(cost < 4);
+  CHECK(logged(b, cost));
+  const auto second = embed();
+  CHECK(field_of(second->received(), "x-outrigger-cache") == "hit");
+  CHECK(body_of(second->received()).contains(fmt::format("\"prompt_tokens\":{},", cost * 8)));
+  CHECK(b.metrics.savings().total().usd == cost);
+  CHECK(b.asked.size() == 1);
+}
+
 TEST_CASE("of a batch only the texts that went upstream are paid for") {
   DoorBench b(k_priced);
   const auto embed = [&](std::string_view inputs, std::size_t count) {
