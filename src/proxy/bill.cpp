@@ -23,13 +23,18 @@ bool is_free(const PursuitOrder& order) {
 
 }  // namespace
 
-std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, const Link& link) {
-  const std::string_view answering = link.model.empty() ? asked : std::string_view(link.model);
-  if (!link.is_downgrade) {
-    if (const auto told = snapshot.price(asked)) return told;
-  }
+std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, std::string_view answering) {
+  if (const auto told = snapshot.price(asked)) return told;
   if (const auto known = price_of_model(snapshot, answering)) return known;
   return price_of_model(snapshot, asked);
+}
+
+std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, const Link& link) {
+  const std::string_view answering = link.model.empty() ? asked : std::string_view(link.model);
+  if (link.is_downgrade) {
+    if (const auto known = price_of_model(snapshot, answering)) return known;
+  }
+  return price_of(snapshot, asked, answering);
 }
 
 providers::Usage usage_of(const providers::Answer& answer, std::uint64_t prompt_tokens_estimate) {

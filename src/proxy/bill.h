@@ -22,6 +22,9 @@ namespace outrigger::proxy {
 // What tokens cost there, as the operator says or else as the built-in table does; nothing: nobody knows. `asked`: the model, as the
 // client named it, whose price holds for every target but those that answer with another model, and for these when theirs is not known.
 [[nodiscard]] std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked, const Link& link);
+// The same of an answer that is kept, or shared: `answering` is the model that has given it.
+[[nodiscard]] std::optional<obs::TokenPrice> price_of(const Snapshot& snapshot, std::string_view asked,
+                                                      std::string_view answering);
 
 // What an answer took: as its provider counted, else by estimate. A zero is no count.
 [[nodiscard]] providers::Usage usage_of(const providers::Answer& answer, std::uint64_t prompt_tokens_estimate);

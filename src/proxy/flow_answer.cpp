@@ -89,7 +89,10 @@ void Flow::serve_expired(const cache::EntryPtr& entry) {
 
 void Flow::serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result) {
   result_ = result;
-  if (result == CacheResult::hit) book_saving(usage_);
+  if (result == CacheResult::hit) {
+    served_by_ = batch.oldest().meta().served_by;
+    book_saving(usage_);
+  }
   status_ = 200;
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();
@@ -120,8 +123,11 @@ std::string_view Flow::rendered_head(std::string_view content_type, const cache:
 void Flow::book_saving(const providers::Usage& usage) {
   usage_ = usage;
   const std::string& model = judgement_.request.model;
-  saved_usd_ = door_.metrics().savings().book(model, saved_by(result_), usage.prompt_tokens, usage.completion_tokens,
-                                              snapshot_->price(model));
+  // "upstream:model". Where that is the model asked for, the book knows its built-in price without looking it up again.
+  const std::string_view answering = std::string_view(served_by_).substr(std::min(served_by_.find(':'), served_by_.size()));
+  const bool is_alias = answering.size() > 1 && answering.substr(1) != model;
+  const auto price = is_alias ? price_of(*snapshot_, model, answering.substr(1)) : snapshot_->price(model);
+  saved_usd_ = door_.metrics().savings().book(model, saved_by(result_), usage.prompt_tokens, usage.completion_tokens, price);
 }
 
 // ---- from a Fill -----------------------------------------------------------------------------------------------------

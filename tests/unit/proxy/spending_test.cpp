@@ -216,6 +216,60 @@ TEST_CASE("embeddings that nobody counted are paid for by estimate, and later to
   CHECK(b.asked.size() == 1);
 }
 
+TEST_CASE("a hit saves what its miss has cost also where only the model that an alias stands for has a price") {
+  DoorBench b(R"([[upstream]]
+name = "main"
+url = "http://provider:9000/v1"
+[[model]]
+name = "m"
+target = "main:gpt-4o"
+[[model]]
+name = "e"
+target = "main:text-embedding-3-small"
+[[model]]
+name = "both"
+target = [{ to = "main:gpt-4o", weight = 1 }, { to = "main:gpt-4o-mini", weight = 1 }]
+)");
+  const auto saved = [&] { return b.metrics.savings().total().usd; };
+  b.exchange({}, "one");
+  CHECK(spent(b, "m") > 0);
+  b.exchange({}, "one");
+  CHECK(saved() == spent(b, "m"));
+  b.exchange({.stream = true}, "one");
+  CHECK(saved() == 2 * spent(b, "m"));
+  // Who joins saves as much.
+  const double before = saved(), paid = spent(b, "m");
+  const auto first = b.ask({.text = "two"}), second = b.ask({.text = "two"});
+  b.last().answer(answer_json("two"));
+  b.settle();
+  CHECK(field_of(second->received(), "x-outrigger-cache") == "coalesced");
+  CHECK(saved() - before == spent(b, "m") - paid);
+
+  const std::string question = R"({"model":"e","input":["some text"]})";
+  const double words = saved();
+  const auto vector = b.send(post({.path = "/v1/embeddings"}, question));
+  b.last().answer(R"({"object":"list","model":"e","data":[{"object":"embedding","index":0,"embedding":[0.5]}],)"
+                  R"("usage":{"prompt_tokens":1000,"total_tokens":1000}})");
+  b.settle();
+  CHECK(spent(b, "e") > 0);
+  const auto again = b.send(post({.path = "/v1/embeddings"}, question));
+  CHECK(field_of(again->received(), "x-outrigger-cache") == "hit");
+  CHECK(field_of(again->received(), "x-outrigger-served-by") == "main:text-embedding-3-small");
+  CHECK(saved() - words == spent(b, "e"));
+
+  // Of several, the one that has answered.
+  for (int i = 0; i < 16; ++i) {
+    const std::string body = fmt::format(R"({{"model":"both","messages":[{{"role":"user","content":"{}"}}]}})", i);
+    const double cost = spent(b, "both"), earlier = saved();
+    const auto miss = b.send(post({}, body));
+    b.last().answer(answer_json("answer"));
+    b.settle();
+    const auto hit = b.send(post({}, body));
+    CHECK(field_of(hit->received(), "x-outrigger-cache") == "hit");
+    CHECK(std::abs((saved() - earlier) - (spent(b, "both") - cost)) < 1e-12);
+  }
+}
+
 TEST_CASE("of a batch only the texts that went upstream are paid for") {
   DoorBench b(k_priced);
   const auto embed = [&](std::string_view inputs, std::size_t count) {
