@@ -50,7 +50,8 @@ std::optional<ClientRefusal> Bill::open() {
                                .prompt_tokens = order_.prompt_tokens,
                                .is_in_words = order_.output_tokens > 0,
                                .max_output = order_.needs.max_output,
-                               .price = price_of(*order_.snapshot, order_.asked, order_.chain.front())});
+                               .price = price_of(*order_.snapshot, order_.asked, order_.chain.front()),
+                               .is_typical = order_.endpoint != chat::Endpoint::other});
     if (!permit) return std::move(permit.error());
     permit_.emplace(std::move(*permit));
   }

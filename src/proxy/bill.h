@@ -50,8 +50,8 @@ class Bill {
   void drop();
 
   [[nodiscard]] bool is_open() const { return is_open_; }
-  // The payer has a budget, so that what cannot be counted must be estimated.
-  [[nodiscard]] bool is_watched() const { return payer_ != nullptr && payer_->has_budget(); }
+  // What cannot be counted must be estimated.
+  [[nodiscard]] bool is_metered() const { return payer_ != nullptr && payer_->is_metered(); }
   [[nodiscard]] const std::shared_ptr<ClientAccount>& payer() const { return payer_; }
   // What would be charged for it.
   [[nodiscard]] double cost(const Link& by, const providers::Usage& used) const;

@@ -67,7 +67,7 @@ std::expected<ClientPermit, ClientRefusal> ClientAccount::ask(const ClientDemand
     return std::unexpected(too_fast("tokens", *rate_.tokens, *until));
   }
   budget_.reserve(estimate);
-  return ClientPermit(shared_from_this(), estimate, allowance_.reserve(now, tokens));
+  return ClientPermit(shared_from_this(), estimate, allowance_.reserve(now, tokens), demand.is_typical);
 }
 
 std::uint64_t ClientAccount::expected_output(const ClientDemand& demand) const {
@@ -80,7 +80,7 @@ std::uint64_t ClientAccount::expected_output(const ClientDemand& demand) const {
 void ClientAccount::settle(const ClientPermit& permit, const providers::Usage& used, double usd) {
   budget_.release(permit.estimate_);
   allowance_.settle(loop_.now(), permit.tokens_, used.prompt_tokens + used.completion_tokens);
-  if (used.completion_tokens > 0) {
+  if (permit.is_typical_ && used.completion_tokens > 0) {
     ++answers_;
     const double weight = 1 / std::min(static_cast<double>(answers_), k_mean_over);
     mean_output_ += weight * (static_cast<double>(used.completion_tokens) - mean_output_);

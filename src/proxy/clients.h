@@ -45,6 +45,7 @@ struct ClientDemand {
   bool is_in_words = true;                  // has output
   std::optional<std::uint64_t> max_output;  // as the client limits it
   std::optional<obs::TokenPrice> price;     // nothing: not known
+  bool is_typical = true;                   // what it took shows what to expect of others
 };
 
 class ClientAccount;
@@ -60,12 +61,14 @@ class ClientPermit {
 
  private:
   friend class ClientAccount;
-  ClientPermit(std::shared_ptr<ClientAccount> account, resilience::NanoUsd estimate, resilience::Allowance::Reserved tokens)
-      : account_(std::move(account)), estimate_(estimate), tokens_(tokens) {}
+  ClientPermit(std::shared_ptr<ClientAccount> account, resilience::NanoUsd estimate, resilience::Allowance::Reserved tokens,
+               bool is_typical)
+      : account_(std::move(account)), estimate_(estimate), tokens_(tokens), is_typical_(is_typical) {}
 
   std::shared_ptr<ClientAccount> account_;  // null: settled, or moved from
   resilience::NanoUsd estimate_;
   resilience::Allowance::Reserved tokens_;
+  bool is_typical_;
 };
 
 class ClientAccount : public std::enable_shared_from_this<ClientAccount> {
@@ -87,6 +90,8 @@ class ClientAccount : public std::enable_shared_from_this<ClientAccount> {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] bool has_budget() const { return limits_.any(); }
+  // What it takes must be known, if only by estimate: it has a budget, or so many tokens a minute.
+  [[nodiscard]] bool is_metered() const { return has_budget() || rate_.tokens.has_value(); }
   [[nodiscard]] const resilience::Budget::Limits& limits() const { return limits_; }
   [[nodiscard]] const resilience::Budget& budget() const { return budget_; }
   [[nodiscard]] resilience::Budget& budget() { return budget_; }

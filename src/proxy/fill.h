@@ -93,7 +93,10 @@ class Fill final : public PursuitHandler {
   void reader_advanced();
 
   // The upload of the request that began it.
-  void write_body(const Bytes& data) { pursuit_->write_body(data); }
+  void write_body(const Bytes& data) {
+    uploaded_ += data.size();
+    pursuit_->write_body(data);
+  }
   void end_body() { pursuit_->end_body(); }
   [[nodiscard]] bool uploading() const { return pursuit_ != nullptr && pursuit_->is_running(); }
   [[nodiscard]] std::size_t upload_unsent() const { return pursuit_->unsent(); }
@@ -205,6 +208,7 @@ class Fill final : public PursuitHandler {
   int attempts_ = 0;
   std::vector<Tried> tried_;
   Duration waited_{};
+  std::uint64_t uploaded_ = 0;  // bytes
   io::Timer patience_;
   bool source_paused_ = false;
 

@@ -27,7 +27,7 @@ void Fill::on_refused() {
 // What the call under way, or the one that has just ended, took: as its provider counted, else by estimate. Of an answer that has not
 // come to its end the provider may have told less than what came.
 providers::Usage Fill::used_so_far() const {
-  providers::Usage used{order_.call.prompt_tokens, 0};
+  providers::Usage used{std::max<std::uint64_t>(order_.call.prompt_tokens, uploaded_ / k_bytes_of_token), 0};
   if (order_.batch) {
     used.prompt_tokens = 0;
     for (const std::size_t i : order_.batch->unknown()) used.prompt_tokens += order_.batch->elements()[i].tokens;
@@ -48,13 +48,13 @@ providers::Usage Fill::used_so_far() const {
   return used;
 }
 
-// The call is over, or is given up. What passes through is not read, so nobody knows what it costs; under a budget it counts by its
-// size.
+// The call is over, or is given up. What passes through is not read, so nobody knows what it costs; where its payer has limits it counts
+// by its size.
 void Fill::settle_bill() {
   if (!bill_.is_open()) return;
   const bool has_answered = is_answered_ && head_.status == 200;
   const bool is_asked = !is_answered_ && pursuit_ != nullptr && pursuit_->is_running();
-  const bool is_counted = order_.call.endpoint != chat::Endpoint::other || bill_.is_watched();
+  const bool is_counted = order_.call.endpoint != chat::Endpoint::other || bill_.is_metered();
   if (!is_counted || !(has_answered || is_asked)) return bill_.drop();
   bill_.charge(pursuit_->served_by(), used_so_far());
 }

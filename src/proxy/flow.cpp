@@ -77,9 +77,10 @@ bool Flow::name_model() {
   judgement_.request.model = std::move(named.model);
   judgement_.request.stream = named.stream;
   if (client_ != nullptr && request.method != "GET" && !may_ask_for(judgement_.request.model)) return false;
+  const std::uint64_t size = streams_body_ ? request.content_length.value_or(body_.size()) : body_.size();
+  judgement_.request.prompt_tokens = static_cast<std::uint32_t>(size / k_bytes_of_token);
   if (judgement_.request.model.empty()) return true;
   judgement_.model = snapshot_->config().model_for(judgement_.request.model);
-  judgement_.request.prompt_tokens = static_cast<std::uint32_t>(body_.size() / k_bytes_of_token);
   append_header_safe(served_by_ += ':', judgement_.request.model);
   return true;
 }

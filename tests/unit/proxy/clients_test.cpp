@@ -359,6 +359,58 @@ TEST_CASE("a large upload for a model that its client may not ask for is refused
   CHECK(poor.asked.empty());
 }
 
+TEST_CASE("a large upload counts by its size, as a small one does") {
+  ClientBench b("rate = { tokens_per_minute = 20000 }");
+  const std::string body = upload(100'000, "m");
+  const auto first = b.send(post_upload(body));
+  b.last().answer("{}");
+  b.settle();
+  CHECK(status(first->received()) == 200);
+  const std::string second = b.send(post_upload(body))->received();
+  CHECK(status(second) == 429);
+  CHECK(says(second, "has used the 20000 tokens"));
+  // Its length is known when it has come.
+  b.world.loop.run_for(2min);
+  for (const int expected : {200, 429}) {
+    const auto chunked = b.send(fmt::format("POST {} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\n{}Transfer-Encoding: "
+                                            "chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                                            k_speech, k_form, body.size(), body));
+    if (expected == 200) b.last().answer("{}");
+    b.settle();
+    CHECK(status(chunked->received()) == expected);
+  }
+}
+
+TEST_CASE("tokens of a minute hold for what passes through, which counts by its size") {
+  ClientBench b("rate = { tokens_per_minute = 20000 }");
+  const std::string body = R"({"contents":[{"parts":[{"text":")" + std::string(100'000, 'a') + R"("}]}]})";
+  for (const std::string_view path : {"/v1beta/models/m:generateContent", "/v1/things"}) {
+    CAPTURE(path);
+    const auto first = b.send(post({.path = std::string(path)}, body));
+    b.last().answer("{}");
+    b.settle();
+    CHECK(status(first->received()) == 200);
+    const std::string second = b.send(post({.path = std::string(path)}, body))->received();
+    CHECK(status(second) == 429);
+    CHECK(says(second, "has used the 20000 tokens"));
+    b.world.loop.run_for(2min);
+  }
+}
+
+TEST_CASE("what a sound took says nothing of what a chat will take") {
+  ClientBench b("rate = { tokens_per_minute = 1000000 }");
+  for (int i = 0; i < 10; ++i) {
+    const auto client = b.send(post({.path = "/v1/audio/speech"}, R"({"model":"m","input":"hello"})"));
+    b.last().answer(std::string(300'000, 'x'), 200, "Content-Type: audio/mpeg\r\n");
+    b.settle();
+    CHECK(status(client->received()) == 200);
+  }
+  b.world.loop.run_for(2min);
+  // Four thousand tokens each, as of any client that nothing is known of.
+  for (int i = 0; i < 20; ++i) b.kept.push_back(b.ask({.text = std::to_string(i)}));
+  CHECK(b.asked.size() == 30);
+}
+
 TEST_CASE("a reload keeps what was used, by the client's name, and takes the new limits at once") {
   ClientBench b("budget = { usd_per_day = 2 }");
   b.pay("one");
