@@ -206,6 +206,7 @@ bool TopLevel::stream_options(yyjson_val* value) {
 void read_least(yyjson_val* root, Request& request) {
   request.model = text_or_empty(yyjson_obj_get(root, "model"));
   request.stream = yyjson_is_true(yyjson_obj_get(root, "stream"));
+  request.include_usage = yyjson_is_true(yyjson_obj_get(yyjson_obj_get(root, "stream_options"), "include_usage"));
   request.needs.stream = request.stream;
   const Askers askers{.user = text_or_empty(yyjson_obj_get(root, "user")),
                       .user_id = text_or_empty(yyjson_obj_get(root, "user_id")),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "chat/named_model.h"
+#include "providers/openai/rewrite.h"
 #include "proxy/call_order.h"
 #include "proxy/llm_door.h"
 
@@ -304,6 +305,7 @@ FillOrder Flow::order_for(bool storing) const {
   FillOrder order;
   order.call = call_order(snapshot_, judgement_, exchange_.request(), Bytes::copy(body_), door_.world().rng);
   order.include_usage = judgement_.request.include_usage;
+  ask_for_usage(order);
   if (trace_) order.call.trace = trace_->call = call_trace(order.call.chain);
   order.fixed = fixed_entry(judgement_, door_.world().loop.wall_now());
   order.payer = account_;
@@ -323,6 +325,18 @@ FillOrder Flow::order_for(bool storing) const {
   to.prompt_tokens_estimate = judgement_.request.prompt_tokens;
   to.usage = judgement_.policy->usage;
   return order;
+}
+
+// Where what a client takes must be known, a stream tells its usage though the client has not asked for it, who does not get it then:
+// reasoning that is not shown would be free.
+void Flow::ask_for_usage(FillOrder& order) const {
+  const chat::Request& request = judgement_.request;
+  const bool is_metered = account_ != nullptr && account_->is_metered();
+  if (!is_metered || !request.stream || request.include_usage || !providers::has_optional_usage(request.endpoint)) return;
+  const auto body = providers::openai::rewrite_request(order.call.body->view(), {.include_usage = true});
+  if (!body) return;
+  order.call.body = Bytes::copy(*body);
+  order.include_usage = order.call.include_usage = true;
 }
 
 void Flow::follow(Fill& fill) {

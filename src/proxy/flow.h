@@ -76,6 +76,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   [[nodiscard]] bool is_too_old(const cache::Entry& entry) const;  // for this client's max-age
   void join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> batch);
   [[nodiscard]] FillOrder order_for(bool storing) const;
+  void ask_for_usage(FillOrder& order) const;
   void follow(Fill& fill);
   void leave_fill();
 

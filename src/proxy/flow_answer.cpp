@@ -196,8 +196,9 @@ void Flow::choose_mode() {
     mode_ = Mode::convert;
   } else {
     const bool differs = fill_->order().include_usage != judgement_.request.include_usage;
-    if (differs && fill_->events() == nullptr) return go_alone();
-    mode_ = differs ? Mode::adapt : Mode::relay;
+    // Who asked can be given nothing else than what came.
+    if (differs && fill_->events() == nullptr && !leads_) return go_alone();
+    mode_ = differs && fill_->events() != nullptr ? Mode::adapt : Mode::relay;
   }
   if (mode_ == Mode::relay || mode_ == Mode::adapt) begin_relay();
 }

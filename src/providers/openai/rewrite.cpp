@@ -48,6 +48,7 @@ class Draft {
   }
   void rename(std::string_view from, std::string_view to);
   void clamp(std::string_view name, std::uint64_t limit);
+  void include_usage();
   // Sets all members of that name; adds one if there is none and `add` says so.
   void set(std::string_view name, std::string json, bool add);
 
@@ -91,6 +92,21 @@ void Draft::clamp(std::string_view name, std::uint64_t limit) {
   for (Member& m : members_) {
     if (is(m, name) && is_number(m.is.value) && is_above(m.is.value, limit)) m.is.value = keep(std::to_string(limit));
   }
+}
+
+void Draft::include_usage() {
+  constexpr std::string_view k_name = "stream_options";
+  bool is_there = false;
+  for (Member& m : members_) {
+    if (!is(m, k_name)) continue;
+    is_there = true;
+    if (m.is.value == "null") m.is.value = "{}";
+    if (!m.is.value.starts_with('{')) continue;
+    Draft options(m.is.value);
+    options.set("include_usage", "true", true);
+    m.is.value = keep(options.text());
+  }
+  if (!is_there) set(k_name, R"({"include_usage":true})", true);
 }
 
 void Draft::set(std::string_view name, std::string json, bool add) {
@@ -150,6 +166,7 @@ std::optional<std::string> rewrite_request(std::string_view body, const RequestR
     draft.set("stream", *rewrite.stream ? "true" : "false", *rewrite.stream);
     if (!*rewrite.stream) draft.drop("stream_options");
   }
+  if (rewrite.include_usage) draft.include_usage();
   if (rewrite.model) draft.set("model", json_quoted(*rewrite.model), true);
   return draft.text();
 }

@@ -24,6 +24,8 @@ struct RequestRewrite {
   std::optional<std::uint64_t> max_output = std::nullopt;  // larger values of max_tokens and its other names come down to it
   // Set, and added if absent. Without a stream `stream_options` goes too, which providers refuse alone.
   std::optional<bool> stream = std::nullopt;
+  // A stream shall tell its usage: set in `stream_options`, whose other members stay. What is there and no object is left alone.
+  bool include_usage = false;
   std::optional<std::string> model = std::nullopt;  // set, and added if absent
 };
 

@@ -46,6 +46,19 @@ TEST_CASE("without a change the bytes are the same") {
   }
 }
 
+TEST_CASE("a stream is asked for its usage, and other options stay") {
+  check({
+      {R"({"a":1})", {.include_usage = true}, R"({"a":1,"stream_options":{"include_usage":true}})"},
+      {R"({"stream_options":null,"a":1})", {.include_usage = true}, R"({"stream_options":{"include_usage":true},"a":1})"},
+      {R"({"stream_options" : { "x" : 1.0 } })", {.include_usage = true}, R"({"stream_options" : { "x" : 1.0 ,"include_usage":true} })"},
+      {R"({"stream_options":{"include_usage":false,"x":{}}})",
+       {.include_usage = true},
+       R"({"stream_options":{"include_usage":true,"x":{}}})"},
+      {R"({"stream_options":{"include_usage":null}})", {.include_usage = true}, R"({"stream_options":{"include_usage":true}})"},
+      {R"({"stream_options":5})", {.include_usage = true}, R"({"stream_options":5})"},
+  });
+}
+
 TEST_CASE("the model is set, and all else stays byte for byte") {
   std::string wanted(k_odd);
   wanted.replace(wanted.find("\"old\""), 5, "\"new\"");

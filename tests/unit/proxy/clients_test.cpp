@@ -411,6 +411,33 @@ TEST_CASE("what a sound took says nothing of what a chat will take") {
   CHECK(b.asked.size() == 30);
 }
 
+TEST_CASE("where a client's spending is watched, a stream is asked for its usage though the client has not asked") {
+  for (const std::string_view limits : {"budget = { usd_per_day = 1e6 }", "rate = { tokens_per_minute = 1000000 }", ""}) {
+    CAPTURE(limits);
+    ClientBench b(limits);
+    const bool is_watched = !limits.empty();
+    for (const std::string_view more : {"", R"(,"stream_options":{"include_usage":false,"include_obfuscation":false})"}) {
+      CAPTURE(more);
+      const double before = b.metrics.spending().total().usd;
+      const auto client = b.ask({.text = "hello " + std::string(more.empty() ? "" : "again"), .stream = true, .more = std::string(more)});
+      CHECK(b.last().body.contains(R"("include_usage":true)") == is_watched);
+      CHECK(b.last().body.contains(R"("include_obfuscation":false)") == !more.empty());
+      b.last().begin_stream();
+      b.last().chunk(event("one"));
+      b.last().chunk(k_stop);
+      std::string usage = k_usage;  // with what the model thought
+      usage.replace(usage.find("\"completion_tokens\":2"), 21, "\"completion_tokens\":5002");
+      if (is_watched) b.last().chunk(usage);
+      b.last().chunk(k_done);
+      b.last().end_stream();
+      b.settle();
+      CHECK(is_whole(client->received()));
+      CHECK(body_of(client->received()) == event("one") + k_stop + k_done);
+      CHECK(b.metrics.spending().total().usd - before == (is_watched ? 5002 : 1));
+    }
+  }
+}
+
 TEST_CASE("a reload keeps what was used, by the client's name, and takes the new limits at once") {
   ClientBench b("budget = { usd_per_day = 2 }");
   b.pay("one");
