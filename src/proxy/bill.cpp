@@ -51,7 +51,7 @@ std::optional<ClientRefusal> Bill::open() {
                                .is_in_words = order_.output_tokens > 0,
                                .max_output = order_.needs.max_output,
                                .price = price_of(*order_.snapshot, order_.asked, order_.chain.front()),
-                               .is_typical = order_.endpoint != chat::Endpoint::other});
+                               .is_typical = order_.endpoint != chat::Endpoint::other && !order_.is_background});
     if (!permit) return std::move(permit.error());
     permit_.emplace(std::move(*permit));
   }

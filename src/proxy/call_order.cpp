@@ -1,8 +1,10 @@
 #include "proxy/call_order.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "chat/digest.h"
+#include "chat/json_spans.h"
 #include "config/units.h"
 #include "proxy/dify_chain.h"
 #include "proxy/fill.h"
@@ -39,6 +41,14 @@ bool is_readable(const chat::Request& request) {
          request.bypass != chat::BypassReason::not_json && request.bypass != chat::BypassReason::not_understood;
 }
 
+// The Responses API answers at once then, and what it has generated is fetched later.
+bool is_in_background(const chat::Request& request, std::string_view body) {
+  if (request.endpoint != chat::Endpoint::responses || !request.needs.bound) return false;
+  return std::ranges::any_of(chat::members_of(body), [](const chat::MemberText& member) {
+    return chat::is_named(member.name, "background") && member.value == "true";
+  });
+}
+
 }  // namespace
 
 std::optional<Duration> own_timeout(const http::Headers& headers) {
@@ -73,6 +83,7 @@ PursuitOrder call_order(std::shared_ptr<const Snapshot> snapshot, const Judgemen
   }
   order.snapshot = std::move(snapshot);
   order.head = head;
+  order.is_background = is_in_background(request, body.view());
   order.body = std::move(body);
   order.streamed_answer = request.stream;
   order.include_usage = request.include_usage;

@@ -25,11 +25,12 @@ bool may_stand_in(const Failure& failure, const Link& first) {
   return false;
 }
 
-// Has the answer come to an end, though it is not fit for the store? A blocking one that can be read has; of a stream it is to be seen.
-bool is_ended(chat::NoStoreReason reason, bool streamed) {
+// Has the answer come to an end, though it is not fit for the store? A blocking one that can be read has, unless it says that it goes on;
+// of a stream it is to be seen.
+bool is_ended(chat::NoStoreReason reason, bool streamed, bool is_background) {
   using enum chat::NoStoreReason;
   if (reason == length || reason == filtered || reason == refused || reason == empty) return true;
-  return !streamed && reason != cut && reason != error_in_answer;
+  return !streamed && reason != cut && reason != error_in_answer && !(is_background && reason == unfinished);
 }
 
 bool is_json(const http::ResponseHead& head) {
@@ -292,7 +293,7 @@ bool Fill::judge_answer(std::expected<providers::Answer, chat::NoStoreReason> ve
   // Who tells no tokens of an answer that has words has not counted them.
   const bool has_words = verdict ? verdict->estimated_completion_tokens > 0 : verdict.error() == chat::NoStoreReason::length;
   const bool is_counted = reader_->usage() && (reader_->usage()->completion_tokens > 0 || !has_words);
-  is_count_final_ = is_counted && (verdict || is_ended(verdict.error(), sse_));
+  is_count_final_ = is_counted && (verdict || is_ended(verdict.error(), sse_, order_.call.is_background));
   if (verdict) {
     answer_ = std::move(*verdict);
     order_.call.trace.note_model(answer_->model);

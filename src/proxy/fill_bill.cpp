@@ -41,6 +41,9 @@ providers::Usage Fill::used_so_far() const {
   } else if (order_.call.output_tokens > 0) {
     used.completion_tokens = recording_.end() / k_bytes_of_token;
   }
+  // Nobody will tell here what it comes to. What a budget is for is not overrun when it counts as much as it may be.
+  const bool goes_on = order_.call.is_background && bill_.is_metered() && !(reader_ && reader_->saw_error());
+  if (goes_on) used.completion_tokens = order_.call.needs.max_output.value_or(ClientAccount::k_unknown_output);
   const auto told = usage();
   if (told && told->prompt_tokens > 0) used.prompt_tokens = told->prompt_tokens;
   if (told && (is_count_final_ || told->completion_tokens > used.completion_tokens))

@@ -37,6 +37,7 @@ struct PursuitOrder {
   bool streamed_answer = false;
   bool include_usage = false;                       // a stream shall tell it
   chat::Endpoint endpoint = chat::Endpoint::other;  // other: passed through, not repeated unless it was asked too fast
+  bool is_background = false;                       // goes on at the provider after its answer
   bool is_paced = true;                             // false: no Lane, no waiting; nobody knows which target it is for
   std::uint64_t hold_max = 0;                       // blocking answers are watched to their end up to here
   chat::Needs needs;

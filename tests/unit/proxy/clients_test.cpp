@@ -438,6 +438,38 @@ TEST_CASE("where a client's spending is watched, a stream is asked for its usage
   }
 }
 
+TEST_CASE("what goes on in the background is paid for when it begins, by the most that it may take") {
+  ClientBench b("budget = { usd_per_day = 1e6 }");
+  const auto ask = [&](std::string_view more) {
+    return b.send(post({.path = "/v1/responses"}, fmt::format(R"({{"model":"m","input":"hi","background":true{}}})", more)));
+  };
+  const auto answer = [&](std::string_view word, std::string_view usage = "null") {
+    b.last().answer(fmt::format(R"({{"id":"resp_1","object":"response","status":"{}","model":"m","output":[],"usage":{}}})", word, usage));
+    b.settle();
+  };
+  const auto queued = ask(R"(,"max_output_tokens":900)");
+  answer("queued");
+  CHECK(status(queued->received()) == 200);
+  CHECK(b.spent() == 900);
+  CHECK(b.account().budget().reserved() == 0);
+  const auto running = ask("");
+  answer("in_progress");
+  CHECK(b.spent() == 900 + ClientAccount::k_unknown_output);
+  // What the provider counted at once is right.
+  const auto counted = ask("");
+  answer("completed", R"({"input_tokens":7,"output_tokens":2,"total_tokens":9})");
+  CHECK(b.spent() == 902 + ClientAccount::k_unknown_output);
+  // Who hangs up ends nothing.
+  auto leaving = ask(R"(,"stream":true,"max_output_tokens":800)");
+  b.last().begin_stream();
+  b.last().chunk("event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_2\",\"object\":"
+                 "\"response\",\"status\":\"queued\",\"model\":\"m\",\"output\":[],\"usage\":null}}\n\n");
+  b.settle();
+  leaving->close();
+  b.settle();
+  CHECK(b.spent() == 1702 + ClientAccount::k_unknown_output);
+}
+
 TEST_CASE("a reload keeps what was used, by the client's name, and takes the new limits at once") {
   ClientBench b("budget = { usd_per_day = 2 }");
   b.pay("one");
