@@ -12,13 +12,18 @@ struct Row {
   TokenPrice price;
 };
 
-// List prices of the makers' own APIs in USD per million tokens, as of November 2025: standard tier, shortest context, no cache
-// or batch discount, because a saved request is compared with an ordinary one. Where a maker lists in CNY only, 7.1 CNY are one
-// USD. Names that cost nothing stand here with 0, so that they are known.
+// List prices of the makers' own APIs in USD per million tokens, as of November 2025 (Claude 4.6: of February 2026): standard tier,
+// shortest context, no cache or batch discount, because a saved request is compared with an ordinary one. Where a maker lists in CNY
+// only, 7.1 CNY are one USD. Names that cost nothing stand here with 0, so that they are known.
 constexpr std::array k_prices{
     // OpenAI
     Row{"gpt-5", {1.25, 10}},
+    Row{"gpt-5-chat", {1.25, 10}},
+    Row{"gpt-5-codex", {1.25, 10}},
     Row{"gpt-5.1", {1.25, 10}},
+    Row{"gpt-5.1-chat", {1.25, 10}},
+    Row{"gpt-5.1-codex", {1.25, 10}},
+    Row{"gpt-5.1-codex-mini", {0.25, 2}},
     Row{"gpt-5-mini", {0.25, 2}},
     Row{"gpt-5-nano", {0.05, 0.4}},
     Row{"gpt-5-pro", {15, 120}},
@@ -31,11 +36,15 @@ constexpr std::array k_prices{
     Row{"gpt-4o-mini", {0.15, 0.6}},
     Row{"chatgpt-4o-latest", {5, 15}},
     Row{"gpt-4-turbo", {10, 30}},
+    Row{"gpt-4-vision", {10, 30}},
     Row{"gpt-4-1106-preview", {10, 30}},
+    Row{"gpt-4-1106-vision", {10, 30}},
     Row{"gpt-4-0125-preview", {10, 30}},
     Row{"gpt-4-32k", {60, 120}},
     Row{"gpt-4", {30, 60}},
     Row{"gpt-3.5-turbo", {0.5, 1.5}},
+    Row{"gpt-3.5-turbo-0301", {1.5, 2}},
+    Row{"gpt-3.5-turbo-0613", {1.5, 2}},
     Row{"gpt-3.5-turbo-1106", {1, 2}},
     Row{"gpt-3.5-turbo-16k", {3, 4}},
     Row{"gpt-3.5-turbo-instruct", {1.5, 2}},
@@ -45,17 +54,27 @@ constexpr std::array k_prices{
     Row{"o3", {2, 8}},
     Row{"o3-mini", {1.1, 4.4}},
     Row{"o3-pro", {20, 80}},
+    Row{"o3-deep-research", {10, 40}},
     Row{"o4-mini", {1.1, 4.4}},
+    Row{"o4-mini-deep-research", {2, 8}},
     Row{"text-embedding-3-small", {0.02, 0}},
     Row{"text-embedding-3-large", {0.13, 0}},
     Row{"text-embedding-ada-002", {0.1, 0}},
+    Row{"text-embedding-ada-002-v2", {0.1, 0}},
     // Anthropic
     Row{"claude-opus-4", {15, 75}},
+    Row{"claude-opus-4-0", {15, 75}},
+    Row{"claude-opus-4-1", {15, 75}},
     Row{"claude-opus-4-5", {5, 25}},
+    Row{"claude-opus-4-6", {5, 25}},
     Row{"claude-sonnet-4", {3, 15}},
+    Row{"claude-sonnet-4-0", {3, 15}},
+    Row{"claude-sonnet-4-5", {3, 15}},
+    Row{"claude-sonnet-4-6", {3, 15}},
     Row{"claude-haiku-4-5", {1, 5}},
     Row{"claude-3-7-sonnet", {3, 15}},
     Row{"claude-3-5-sonnet", {3, 15}},
+    Row{"claude-3-5-sonnet-v2", {3, 15}},
     Row{"claude-3-5-haiku", {0.8, 4}},
     Row{"claude-3-opus", {15, 75}},
     Row{"claude-3-sonnet", {3, 15}},
@@ -76,7 +95,9 @@ constexpr std::array k_prices{
     Row{"deepseek-reasoner", {0.28, 0.42}},
     Row{"deepseek-v3", {0.27, 1.1}},
     Row{"deepseek-v3.1", {0.56, 1.68}},
+    Row{"deepseek-v3.1-terminus", {0.56, 1.68}},
     Row{"deepseek-v3.2", {0.28, 0.42}},
+    Row{"deepseek-v3.2-exp", {0.28, 0.42}},
     Row{"deepseek-r1", {0.55, 2.19}},
     // Alibaba
     Row{"qwen3-max", {1.2, 6}},
@@ -98,6 +119,8 @@ constexpr std::array k_prices{
     Row{"glm-4-flash", {0, 0}},
     // Moonshot
     Row{"kimi-k2", {0.6, 2.5}},
+    Row{"kimi-k2-instruct", {0.6, 2.5}},
+    Row{"kimi-k2-thinking", {0.6, 2.5}},
     Row{"kimi-k2-turbo", {1.15, 8}},
     Row{"kimi-k2-thinking-turbo", {1.15, 8}},
     Row{"moonshot-v1-8k", {0.2, 2}},
@@ -106,18 +129,33 @@ constexpr std::array k_prices{
     // Others
     Row{"mistral-large", {2, 6}},
     Row{"mistral-medium", {0.4, 2}},
+    Row{"mistral-medium-3", {0.4, 2}},
+    Row{"mistral-medium-3.1", {0.4, 2}},
     Row{"mistral-small", {0.1, 0.3}},
     Row{"mistral-embed", {0.1, 0}},
     Row{"codestral", {0.3, 0.9}},
+    Row{"codestral-embed", {0.15, 0}},
     Row{"grok-4", {3, 15}},
     Row{"grok-4-fast", {0.2, 0.5}},
+    Row{"grok-4-fast-reasoning", {0.2, 0.5}},
+    Row{"grok-4-fast-non-reasoning", {0.2, 0.5}},
+    Row{"grok-4-1-fast", {0.2, 0.5}},
+    Row{"grok-4-1-fast-reasoning", {0.2, 0.5}},
+    Row{"grok-4-1-fast-non-reasoning", {0.2, 0.5}},
     Row{"grok-3", {3, 15}},
+    Row{"grok-3-fast", {5, 25}},
     Row{"grok-3-mini", {0.3, 0.5}},
+    Row{"grok-3-mini-fast", {0.6, 4}},
     Row{"command-a", {2.5, 10}},
     Row{"command-r", {0.15, 0.6}},
+    Row{"command-r-03-2024", {0.5, 1.5}},
     Row{"command-r-plus", {2.5, 10}},
+    Row{"command-r-plus-04-2024", {3, 15}},
     Row{"bge-m3", {0, 0}},
-    Row{"bge-large", {0, 0}},
+    Row{"bge-large-en", {0, 0}},
+    Row{"bge-large-en-v1.5", {0, 0}},
+    Row{"bge-large-zh", {0, 0}},
+    Row{"bge-large-zh-v1.5", {0, 0}},
     Row{"bge-reranker-v2-m3", {0, 0}},
 };
 
@@ -131,10 +169,31 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// A date, a snapshot or a tag may follow ("-2024-07-18", "@20240620", ":free"); a letter, digit or point makes another model,
-// whose price would be a guess ("gpt-4" is not "gpt-4.7").
+bool is_number(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// What may follow: a date or the number of a snapshot ("-2024-07-18", "-0613", with Bedrock's "-v1" behind it), "-preview",
+// "-latest", and a tag ("@20240620", ":free"). Any other word makes another model, whose price would be a guess: o3-deep-research
+// costs five times as much as o3, and what hears or draws is paid otherwise than what reads. So does a short number
+// ("claude-opus-4-5" is not "claude-opus-4"). Those of them that are known have rows of their own.
 bool ends_here(std::string_view rest) {
-  return rest.empty() || std::string_view("-@:_").find(rest.front()) != std::string_view::npos;
+  constexpr std::size_t k_digits_least = 3;  // of a date or a snapshot, all together
+  rest = rest.substr(0, rest.find_first_of("@:"));
+  std::size_t digits = 0;
+  while (!rest.empty()) {
+    if (rest.front() != '-') return false;
+    rest.remove_prefix(1);
+    const std::string_view word = rest.substr(0, rest.find('-'));
+    rest.remove_prefix(word.size());
+    if (word.size() > 1 && is_number(word)) {
+      digits += word.size();
+    } else if (!(word == "preview" || word == "latest" ||
+                 (digits > 0 && word.front() == 'v' && is_number(word.substr(1))))) {
+      return false;
+    }
+  }
+  return digits == 0 || digits >= k_digits_least;
 }
 
 }  // namespace

@@ -12,8 +12,9 @@ struct TokenPrice {
   double input = 0, output = 0;
 };
 
-// The built-in table, by longest known prefix of the model's name ("gpt-4o-mini-2024-07-18" → "gpt-4o-mini"; a provider's
-// prefix such as "openai/" is skipped). List prices change: the file says as of when; [[model]] price overrides.
+// The built-in table, by the model's name without its date, snapshot or tag ("gpt-4o-mini-2024-07-18" → "gpt-4o-mini"; a provider's
+// prefix such as "openai/" is skipped). A variant that is not in it has no price. List prices change: the file says as of when;
+// [[model]] price overrides.
 std::optional<TokenPrice> built_in_price(std::string_view model);
 
 inline double cost_usd(const TokenPrice& price, std::uint64_t prompt_tokens, std::uint64_t completion_tokens) {

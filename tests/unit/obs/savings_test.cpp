@@ -7,7 +7,7 @@
 namespace outrigger::obs {
 namespace {
 
-TEST_CASE("a model's price is that of its longest known prefix") {
+TEST_CASE("a model's price is that of its name, whatever its date, snapshot or tag") {
   struct Row {
     std::string_view model;
     double input, output;
@@ -30,7 +30,38 @@ TEST_CASE("a model's price is that of its longest known prefix") {
                       {"deepseek/deepseek-chat:free", 0.28, 0.42},
                       {"text-embedding-3-small", 0.02, 0},
                       {"Pro/BAAI/bge-m3", 0, 0},
-                      {"glm-4.5-air", 0.2, 1.1}};
+                      {"glm-4.5-air", 0.2, 1.1},
+                      // Dates, snapshots and stages in all their forms.
+                      {"gpt-4-0613", 30, 60},
+                      {"gpt-3.5-turbo-0613", 1.5, 2},
+                      {"gpt-3.5-turbo-0125", 0.5, 1.5},
+                      {"o1-preview-2024-09-12", 15, 60},
+                      {"gpt-4-turbo-preview", 10, 30},
+                      {"gpt-4-vision-preview", 10, 30},
+                      {"gpt-5-chat-latest", 1.25, 10},
+                      {"gemini-2.5-pro-preview-05-06", 1.25, 10},
+                      {"gemini-2.5-flash-lite-preview-09-2025", 0.1, 0.4},
+                      {"gemini-3-pro-preview", 2, 12},
+                      {"gemini-2.0-flash-001", 0.1, 0.4},
+                      {"kimi-k2-0905-preview", 0.6, 2.5},
+                      {"claude-3-5-sonnet-latest", 3, 15},
+                      {"claude-3-5-sonnet-v2@20241022", 3, 15},
+                      {"claude-sonnet-4-5-20250929", 3, 15},
+                      {"claude-opus-4-0", 15, 75},
+                      {"claude-sonnet-4-6", 3, 15},
+                      {"anthropic.claude-opus-4-1-20250805-v1:0", 15, 75},
+                      {"claude-opus-4-5@20251101", 5, 25},
+                      {"command-r-08-2024", 0.15, 0.6},
+                      {"qwen-max-latest", 1.6, 6.4},
+                      {"mistral-large-2411", 2, 6},
+                      {"BAAI/bge-large-zh-v1.5", 0, 0},
+                      // Variants at prices of their own.
+                      {"o3-deep-research", 10, 40},
+                      {"o3-deep-research-2025-06-26", 10, 40},
+                      {"o4-mini-deep-research", 2, 8},
+                      {"gpt-5.1-codex-mini", 0.25, 2},
+                      {"grok-3-mini-fast-latest", 0.6, 4},
+                      {"codestral-embed-2505", 0.15, 0}};
   for (const Row& row : rows) {
     INFO(row.model);
     const auto price = built_in_price(row.model);
@@ -42,7 +73,16 @@ TEST_CASE("a model's price is that of its longest known prefix") {
 
 TEST_CASE("a model that is not known has no price") {
   for (const std::string_view model :
-       {"", "llama3:8b", "gpt", "gpt-4.7", "gpt-4oo", "o30", "my-gpt-4o", "/", "openai/", "gpt-50", "claude-sonnet-40"}) {
+       {"", "llama3:8b", "gpt", "gpt-4.7", "gpt-4oo", "o30", "my-gpt-4o", "/", "openai/", "gpt-50", "claude-sonnet-40",
+        // Other models than the ones that they are named after.
+        "gpt-4o-audio-preview", "gpt-4o-audio-preview-2025-06-03", "gpt-4o-realtime-preview", "gpt-4o-mini-tts",
+        "gpt-4o-transcribe", "gpt-4o-search-preview", "gemini-2.5-flash-image", "gemini-3-pro-image-preview",
+        "gemini-2.5-flash-preview-tts", "gemini-2.5-flash-native-audio-preview-09-2025", "gemini-2.0-flash-live-001",
+        "deepseek-r1-distill-qwen-32b", "deepseek-r1-0528-qwen3-8b", "o3-ultra", "gpt-5-image",
+        // Versions, not dates.
+        "claude-opus-4-7", "claude-sonnet-4-12", "claude-opus-4-7-20270101", "gpt-4-5", "mistral-large-v2",
+        // Nothing that anybody says.
+        "gpt-4o-", "gpt-4o--2024", "gpt-4o-2024-", "gpt-4o-previews", "gpt-4o_2024", "gpt-4o-v"}) {
     INFO(model);
     CHECK_FALSE(built_in_price(model));
   }
