@@ -45,9 +45,9 @@ bool parse_redis_url(std::string_view text, const std::string& source, Redis& re
   }
   text.remove_prefix(text.find("://") + 3);
   const std::size_t end = text.find_first_of("/?#");
-  auto authority = parse_authority(text.substr(0, end), error);
-  if (!authority) return false;
   const std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end);
+  auto authority = parse_authority(text.substr(0, end), error, rest);
+  if (!authority) return false;
   if (rest.find_first_of("?#") != std::string_view::npos) {
     error = fmt::format("nothing may follow the database; {}", k_form);
     return false;

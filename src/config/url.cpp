@@ -139,7 +139,9 @@ std::string host_port(std::string_view host, std::uint16_t port) {
   return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
 }
 
-std::optional<Authority> parse_authority(std::string_view text, std::string& error) {
+std::optional<Authority> parse_authority(std::string_view text, std::string& error, std::string_view after) {
+  constexpr std::string_view k_no_host =
+      "the URL has no host; a `/`, `?`, `#` or `@` inside a password is written %2F, %3F, %23 or %40";
   Authority authority;
   const std::size_t at = text.rfind('@');
   if (at != std::string_view::npos) {
@@ -147,9 +149,12 @@ std::optional<Authority> parse_authority(std::string_view text, std::string& err
     text.remove_prefix(at + 1);
   }
   const auto parts = split_host(text);
+  // A `/`, `?` or `#` in a password makes the first half of it look like a host or a port.
+  const bool may_be_secret = text.starts_with(':') || text.find_first_not_of("0123456789") == std::string_view::npos ||
+                             after.find('@') != std::string_view::npos;
   if (!parts || !is_host(lower(parts->host))) {
-    error = text.find_first_not_of("0123456789") == std::string_view::npos
-                ? "the URL has no host; a `/`, `?`, `#` or `@` inside a password is written %2F, %3F, %23 or %40"
+    error = may_be_secret
+                ? std::string(k_no_host)
                 : fmt::format("`{}` is not a host name; letters, digits, `.` and `-` can be used, IPv6 stands in brackets",
                               text);
     return std::nullopt;
@@ -158,7 +163,8 @@ std::optional<Authority> parse_authority(std::string_view text, std::string& err
   if (parts->has_port) {
     authority.port = parse_port(parts->port, 1);
     if (!authority.port) {
-      error = fmt::format("the port of `{}` must be a number from 1 to 65535", authority.host);
+      error = may_be_secret ? std::string(k_no_host)
+                            : fmt::format("the port of `{}` must be a number from 1 to 65535", authority.host);
       return std::nullopt;
     }
   }
@@ -177,9 +183,9 @@ std::optional<Url> parse_url(std::string_view text, std::string& error) {
   text.remove_prefix(scheme.size() + 3);
 
   const std::size_t end = text.find_first_of("/?#");
-  auto authority = parse_authority(text.substr(0, end), error);
-  if (!authority) return std::nullopt;
   const std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end);
+  auto authority = parse_authority(text.substr(0, end), error, rest);
+  if (!authority) return std::nullopt;
   if (rest.find_first_of("?#") != std::string_view::npos) {
     return fail(error, "the URL must end before the `?` or `#`; parameters come with each request");
   }

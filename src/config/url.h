@@ -1,6 +1,6 @@
 // The parts that URLs of all kinds share, and the addresses that doors listen on. config.h has parse_url, the one for http(s).
 //
-// No message of this file quotes what stands before an `@`: it may be a password.
+// No message of this file quotes what stands before an `@`, or where a password would: after a `:` that has no host in front.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,13 @@
 
 namespace outrigger::config {
 
-// [user[:password]@]host[:port], percent-decoded, the host in lower case and without brackets.
+// [user[:password]@]host[:port], percent-decoded, the host in lower case and without brackets. `after`: what follows it in the URL,
+// for the words of an error alone.
 struct Authority {
   std::string user, password, host;
   std::optional<std::uint16_t> port;
 };
-std::optional<Authority> parse_authority(std::string_view text, std::string& error);
+std::optional<Authority> parse_authority(std::string_view text, std::string& error, std::string_view after = {});
 
 // "%41" → "A". nullopt: a `%` without two hex digits behind it.
 std::optional<std::string> percent_decode(std::string_view text);

@@ -57,7 +57,9 @@ TEST_CASE("a URL that cannot be used is answered with what to write") {
                       {"ftp://h/", "begin with http:// or https://"},
                       {"http://", "has no host"},
                       {"http:///v1", "has no host"},
-                      {"http://:80", "is not a host name"},
+                      {"http://:80", "has no host"},
+                      {"http://u:p/w@h:1", "a `/`, `?`, `#` or `@` inside a password is written %2F, %3F, %23 or %40"},
+                      {"http://a!b/w@h:1", "a `/`, `?`, `#` or `@` inside a password is written %2F, %3F, %23 or %40"},
                       {"http://h:0", "from 1 to 65535"},
                       {"http://h:65536", "from 1 to 65535"},
                       {"http://h:8x", "from 1 to 65535"},
@@ -90,8 +92,11 @@ TEST_CASE("a URL has at most 2048 characters") {
 }
 
 TEST_CASE("no error about a URL shows a password") {
-  for (const std::string_view text : {"u:hunter2@h/v1", "ftp://u:hunter2@h", "http://u:hunter2@h:99999", "http://u:hunter2@",
-                                      "http://u:hunter2@bad host", "http://u:hunter2%@h", "http://u:hunter2@h?x"}) {
+  for (const std::string_view text :
+       {"u:hunter2@h/v1", "ftp://u:hunter2@h", "http://u:hunter2@h:99999", "http://u:hunter2@", "http://u:hunter2@bad host",
+        "http://u:hunter2%@h", "http://u:hunter2@h?x", "http://:hunter2/x@h", "http://:hunter2?x@h:1", "http://:hunter2#x@h",
+        "http://:x/hunter2@h", "http://:hunter2", "http://:hunter2/5", "http://u:hunter2/x@h", "http://hunter2!/x@h",
+        "http://:x@hunter2!/y@h", "http://[:hunter2/x@h", "http://u:hunter2:/x@h"}) {
     INFO(text);
     std::string error;
     REQUIRE_FALSE(parse_url(text, error));
