@@ -3,6 +3,21 @@
 #include <limits>
 
 namespace outrigger::app {
+namespace {
+
+bool is_same(const config::Redis& before, const config::Redis& after) {
+  // Taken apart by name, so that a field that is new is not forgotten here: it does not compile then.
+  const auto& [host, port, tls, ca, user, password, database, prefix, timeout] = before;
+  return host == after.host && port == after.port && tls == after.tls && ca == after.ca && user == after.user &&
+         password.text == after.password.text && database == after.database && prefix == after.prefix &&
+         timeout == after.timeout;
+}
+
+bool is_same(const std::optional<config::Redis>& before, const std::optional<config::Redis>& after) {
+  return before && after ? is_same(*before, *after) : before.has_value() == after.has_value();
+}
+
+}  // namespace
 
 cache::StoreSettings store_settings(const config::Config& config, std::string fresh_secret, obs::Log& log) {
   cache::StoreSettings settings;
@@ -63,13 +78,9 @@ std::string needs_restart(const config::Config& before, const config::Config& af
   name("[listen]", before.listen.llm != after.listen.llm || before.listen.dify != after.listen.dify ||
                        before.listen.admin != after.listen.admin);
   name("cache.memory", before.cache.memory != after.cache.memory);
-  const auto redis_key = [](const config::Config& config) {
-    return config.redis ? config.redis->host + ":" + std::to_string(config.redis->port) + "/" +
-                              std::to_string(config.redis->database) + config.redis->prefix + config.redis->user +
-                              config.redis->password.text
-                        : std::string();
-  };
-  name("[redis]", redis_key(before) != redis_key(after));
+  // A new secret is taken over; which one holds where none is named is agreed on with Redis at the start.
+  name("cache.secret", before.cache.secret && !after.cache.secret);
+  name("[redis]", !is_same(before.redis, after.redis));
   return words;
 }
 
