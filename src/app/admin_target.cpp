@@ -1,5 +1,7 @@
 #include "app/admin_target.h"
 
+#include "config/admin_place.h"
+
 namespace outrigger::app {
 namespace {
 
@@ -15,18 +17,17 @@ Result<AdminTarget> from_url(const std::string& text) {
   return target;
 }
 
-Result<AdminTarget> from_config(const config::Config& config) {
-  auto address = io::parse_address(config.listen.admin);
+Result<AdminTarget> from_place(const config::AdminPlace& place) {
+  auto address = io::parse_address(place.address);
   if (!address) return std::unexpected(address.error());
   if (address->host == "0.0.0.0") address->host = "127.0.0.1";
   if (address->host == "::") address->host = "::1";
   AdminTarget target;
   // Whoever has this address on this machine may be believed; the certificate names the machine as others call it.
-  if (config.listen.admin_tls) target.origin.tls = io::TlsClient{"localhost", {}, false};
+  if (place.tls) target.origin.tls = io::TlsClient{"localhost", {}, false};
   target.origin.address = *std::move(address);
   target.host = "localhost";
-  target.shown = config.listen.admin;
-  if (config.admin_token) target.token = config.admin_token->text;
+  target.shown = place.address;
   return target;
 }
 
@@ -34,21 +35,17 @@ Result<AdminTarget> from_config(const config::Config& config) {
 
 Result<AdminTarget> admin_target(const std::string& config_file, const std::string& url,
                                  const config::Environment& environment) {
-  config::Config config;
+  config::AdminPlace place;
   if (!config_file.empty()) {
-    const config::Loaded loaded = config::load_file(config_file, environment);
-    if (loaded.config == nullptr) {
-      std::string problems;
-      for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
-        if (diagnostic.error) problems += (problems.empty() ? "" : "\n") + config::to_string(diagnostic);
-      }
-      return fail(ErrorCode::bad_config, problems);
-    }
-    config = *loaded.config;
+    std::string error;
+    auto read = config::admin_place(config_file, environment, error);
+    if (!read) return fail(ErrorCode::bad_config, error);
+    place = *std::move(read);
   }
-  auto target = url.empty() ? from_config(config) : from_url(url);
+  auto target = url.empty() ? from_place(place) : from_url(url);
   if (!target) return target;
-  if (!url.empty() && config.admin_token) target->token = config.admin_token->text;
+  target->problem = place.problem;
+  target->token = place.token;
   if (const auto token = environment.find("OUTRIGGER_ADMIN_TOKEN"); token != environment.end())
     target->token = token->second;
   return target;

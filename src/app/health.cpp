@@ -52,6 +52,7 @@ int health(const std::string& config_file, const config::Environment& environmen
     std::fprintf(stderr, "%s\n", target.error().detail.c_str());
     return 1;
   }
+  if (!target->problem.empty()) std::fprintf(stderr, "%s\n", target->problem.c_str());
   net::UvLoop loop;
   net::UvNet net(loop);
   Rng rng(net::random_seed());

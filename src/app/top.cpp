@@ -138,6 +138,7 @@ int top(const TopOptions& options) {
     std::fprintf(stderr, "%s\n", target.error().detail.c_str());
     return 1;
   }
+  if (!target->problem.empty()) std::fprintf(stderr, "%s\n", target->problem.c_str());
   const bool once = options.once || !net::Terminal::is_there();
   net::UvLoop loop;
   net::UvNet net(loop);

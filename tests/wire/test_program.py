@@ -73,6 +73,31 @@ def test_health_follows_the_running_instance(pair):
     assert done.returncode == 1 and b"not ready" in done.stderr
 
 
+def test_health_and_top_ask_a_running_instance_whatever_has_become_of_its_file(start):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = (f'[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:{port}"\n'
+              + upstream(start(Sim), extra='keys = ["env:ONLY_THERE"]'))
+    proxy = start(Outrigger, config, env={"ONLY_THERE": "sk-there"})
+
+    def ask():
+        health = run("health", "--config", proxy.config)
+        top = run("top", "--once", "--config", proxy.config)
+        assert (health.returncode, health.stdout) == (0, b"ready\n"), health.stderr
+        assert top.returncode == 0, top.stderr
+        return health.stderr, top.stdout
+
+    told, shown = ask()  # the key is not in the environment of whoever asks
+    assert told == b"" and b"all is well" in shown
+    for mistake in ("[cache]\nttl = 10m\n", "[cache]\nttl = \"soon\"\n", "[[upst"):
+        proxy.config.write_text(config + mistake)
+        proxy.wait_for("the old one stays in force")
+        told, shown = ask()
+        assert (b"is not valid TOML" in told) == ("soon" not in mistake), told
+        assert b"cannot be used" in shown
+
+
 def test_admin_door(pair):
     _, proxy = pair
     for path, word in (("/healthz", "ok"), ("/readyz", "ready"), ("/metrics", "outrigger_build_info")):
