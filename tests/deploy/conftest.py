@@ -80,11 +80,13 @@ def pem_pair(directory):
     return cert.read_text() + key.read_text()
 
 
-def check_toml(text, directory, env=None):
-    """`outrigger check`, with a file for each secret that the text names."""
+def check_toml(text, directory, env=None, there=None):
+    """`outrigger check`, with a file for each secret that the text names; or, if `there` is given, only for those."""
     secrets = directory / "secrets"
     secrets.mkdir(exist_ok=True)
     for name in set(re.findall(r'"file:([^"]+)"', text)):
+        if there is not None and name not in there:
+            continue
         secret = secrets / name.strip("/").replace("/", "-")
         is_pem = name.endswith((".crt", ".key"))
         secret.write_text(pem_pair(directory) if is_pem else f"value of {secret.name}\n".replace(" ", "-"))

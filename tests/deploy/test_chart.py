@@ -39,6 +39,33 @@ def test_configuration_is_what_outrigger_takes(shape, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def readme_blocks():
+    """The YAML in README.md that is values of this chart."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (CHART / "README.md").read_text(), re.M | re.S)
+    return [block for block in blocks if re.search("^config:", block, re.M)]
+
+
+def test_the_readme_has_examples():
+    assert len(readme_blocks()) == 2
+
+
+@pytest.mark.parametrize("block", readme_blocks(), ids=lambda block: block.split(":")[0].split("\n")[-1])
+def test_the_readme_s_values_start_with_the_secrets_that_it_has_one_make(block, tmp_path):
+    """With no other file than those that the pod's volume has, of a Secret with the entries of the `kubectl create secret` beside it."""
+    values = tmp_path / "values.yaml"
+    values.write_text(block)
+    manifests = rendered("--values", values)
+    valid(manifests, KUBERNETES[-1])
+    pod = one(manifests, "Deployment", "rel-outrigger")["spec"]["template"]["spec"]
+    sources = [source["secret"] for volume in pod["volumes"] for source in volume.get("projected", {}).get("sources", [])]
+    there = {item["path"] for secret in sources for item in secret.get("items", [])}
+    for name, literals in re.findall(r"kubectl .*create secret generic (\S+) (.+)", block):
+        assert {"name": name} in sources
+        there |= set(re.findall(r"--from-literal=([^=\s]+)=", literals))
+    done = check_toml(toml(manifests), tmp_path, there={"/run/secrets/outrigger/" + name for name in there})
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_value_is_in_the_schema_and_in_the_readme():
     def leaves(value, path):
         if isinstance(value, dict) and value and path not in ("podSecurityContext", "securityContext", "resources", "updateStrategy") \
