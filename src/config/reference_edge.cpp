@@ -17,10 +17,11 @@ Section top_section() {
                 "How long new requests are still taken after `SIGTERM`, while `/readyz` says 503 already, before the drain "
                 "begins. In Kubernetes `\"5s\"`: so long it may take until the last of those who send requests here knows "
                 "better. Off, because elsewhere it would only make a restart longer."),
-       text("admin_token", none("only this machine may use the admin door's API"), {},
-            "Opens the admin door's status, explain, purge, reload and drain to other machines: `Authorization: Bearer "
-            "TOKEN` or `x-outrigger-admin-token: TOKEN`. Once it is set, it is asked of this machine, too, unless the door "
-            "listens on loopback. Health and metrics never need it.")});
+       text(
+           "admin_token", none("the admin door's API is open on loopback, and closed on any other address"), {},
+           "Opens the admin door's dashboard, status, explain, purge, reload and drain where it listens on more than "
+           "loopback: `Authorization: Bearer TOKEN` or `x-outrigger-admin-token: TOKEN`. There it is asked of this machine, "
+           "too, and without it they are refused to everybody. Health and metrics never need it.")});
   return section;
 }
 

@@ -1,13 +1,15 @@
 """The Helm chart: every shape of it is what Kubernetes and Outrigger take, and wrong values are refused with a way out."""
+import base64
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
 
 import pytest
 import yaml
 
-from conftest import CHART, HERE, KUBERNETES, check_toml, need, one, rendered, run, template, valid, wire
+from conftest import CHART, HERE, KUBERNETES, OUTRIGGER, check_toml, need, one, rendered, run, template, valid, wire
 
 SHAPES = sorted(CHART.glob("ci/*-values.yaml"))
 
@@ -195,6 +197,7 @@ def test_notes_give_the_urls_for_dify(tmp_path):
     assert "OPENAI_BASE_URL=http://rel-outrigger.dify:8080/openai/v1\n" in text
     assert "ANTHROPIC_BASE_URL=http://rel-outrigger.dify:8080/anthropic\n" in text
     assert not re.search("NOTE:|WARNING:", text)
+    assert "port-forward" in text
 
 
 def test_notes_of_other_shapes(tmp_path):
@@ -206,6 +209,69 @@ def test_notes_of_other_shapes(tmp_path):
     assert "https://rel-outrigger.dify:8081/v1" in text
     assert "without Redis" in text and "WARNING: upstream relay has `keys`" in text and "existingSecret" in text
     assert "ANTHROPIC_BASE_URL" not in text and "sk-secret" not in text
+
+
+# Only what NOTES and the test need of it: one entry of one Secret, from files.
+KUBECTL = """#!/bin/sh
+set -eu
+[ "$1 $2 $3 $4 $6" = "-n dify get secret -o" ]
+key=${7#"jsonpath={.data."}
+cat "$SECRETS/$5/$(printf %s "${key%?}" | sed 's/\\\\//g')"
+"""
+
+
+@pytest.mark.parametrize("values", [(), ("--set", "adminToken.existingSecret=mine,adminToken.key=a.token,redis.own.enabled=true")],
+                         ids=["the chart's own token", "an existing Secret"])
+def test_what_the_notes_say_opens_the_admin_door(values, tmp_path):
+    """The rendered configuration in the real binary, and NOTES' own lines with the Secrets that would be in the cluster."""
+    manifests = rendered(*values)
+    secrets = {m["metadata"]["name"]: m["data"] for m in manifests if m["kind"] == "Secret"}
+    if values:
+        assert "rel-outrigger-admin" not in secrets
+        secrets["mine"] = {"a.token": base64.b64encode(b"from elsewhere").decode()}
+    for name, data in secrets.items():
+        (tmp_path / name).mkdir()
+        for key, value in data.items():
+            (tmp_path / name / key).write_text(value)
+    # The files that the pod has, where its volume puts them.
+    pod = one(manifests, "Deployment", "rel-outrigger")["spec"]["template"]["spec"]
+    sources = next(volume for volume in pod["volumes"] if volume["name"] == "outrigger-secrets")["projected"]["sources"]
+    files = {item["path"]: base64.b64decode(secrets[source["secret"]["name"]][item["key"]])
+             for source in sources for item in source["secret"]["items"]}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = toml(manifests).replace('"0.0.0.0:8080"', '"127.0.0.1:0"').replace(":9090", f":{port}").replace('"5s"', '"0s"')
+    config = config.replace("rel-outrigger-redis:6379", "127.0.0.1:1")
+    for path, content in files.items():
+        (tmp_path / path).write_bytes(content)
+        config = config.replace(f"/run/secrets/outrigger/{path}", str(tmp_path / path))
+    (tmp_path / "outrigger.toml").write_text(config)
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+
+    lines = [line.strip() for line in notes(tmp_path, *values).splitlines()]
+    forward = [line for line in lines if "port-forward" in line]
+    assert forward == ["kubectl -n dify port-forward deploy/rel-outrigger 9090:9090"]
+    token, curl = next(line for line in lines if line.startswith("TOKEN=")), next(line for line in lines if line.startswith("curl "))
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SECRETS": str(tmp_path)}
+    child = wire.Process([OUTRIGGER, "serve", "--config", tmp_path / "outrigger.toml"], tmp_path / "log")
+    try:
+        child.wait_for(r"ready: llm door on 127\.0\.0\.1:\d+, admin door on 0\.0\.0\.0:")
+        curl = curl.replace(":9090", f":{port}") + " --silent --fail"
+        assert '"health":' in run("sh", "-euc", f"{token}\n{curl}", env=env).stdout
+        assert run("sh", "-euc", f"TOKEN=wrong\n{curl}", env=env, check=False).returncode == 22
+    finally:
+        child.stop()
+
+
+def test_an_admin_token_is_made_or_left_out(tmp_path):
+    made = one(rendered(), "Secret", "rel-outrigger-admin")["data"]["admin-token"]
+    assert re.fullmatch(rb"[A-Za-z0-9]{32}", base64.b64decode(made))
+    without = rendered("--set", "adminToken.create=false")
+    assert [m for m in without if m["kind"] == "Secret"] == [] and "admin_token" not in toml(without)
+    text = notes(tmp_path, "--set", "adminToken.create=false")
+    assert "port-forward" not in text and "adminToken" in text
 
 
 def test_the_package_is_whole(tmp_path):

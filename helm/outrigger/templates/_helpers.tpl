@@ -64,6 +64,15 @@ app.kubernetes.io/part-of: dify
 {{- end }}
 {{- end }}
 
+{{/* The Secret with the admin door's token; empty: it has none. */}}
+{{- define "outrigger.adminSecret" -}}
+{{- if .Values.adminToken.existingSecret }}
+{{- .Values.adminToken.existingSecret }}
+{{- else if .Values.adminToken.create }}
+{{- include "outrigger.fullname" . }}-admin
+{{- end }}
+{{- end }}
+
 {{/* The operator's part of the configuration as an object; what cannot work ends here, with the way out. */}}
 {{- define "outrigger.parsed" -}}
 {{- $toml := fromToml (tpl .Values.config .) }}
@@ -96,7 +105,7 @@ drain = {{ .Values.drain | quote }}
 {{- if eq .Values.mode "deployment" }}
 drain_delay = {{ .Values.drainDelay | quote }}
 {{- end }}
-{{- if .Values.adminToken.existingSecret }}
+{{- if include "outrigger.adminSecret" . }}
 admin_token = "file:/run/secrets/outrigger/admin-token"
 {{- end }}
 

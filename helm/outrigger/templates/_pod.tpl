@@ -54,10 +54,8 @@ volumeMounts:
 {{- with include "outrigger.keysSecret" . }}
 - secret: { name: {{ . | quote }} }
 {{- end }}
-{{- with .Values.adminToken }}
-{{- if .existingSecret }}
-- secret: { name: {{ .existingSecret | quote }}, items: [{ key: {{ .key | quote }}, path: admin-token }] }
-{{- end }}
+{{- with include "outrigger.adminSecret" . }}
+- secret: { name: {{ . | quote }}, items: [{ key: {{ $.Values.adminToken.key | quote }}, path: admin-token }] }
 {{- end }}
 {{- with include "outrigger.redisSecret" . }}
 - secret: { name: {{ . | quote }}, items: [{ key: {{ $.Values.redis.key | quote }}, path: redis-password }] }
