@@ -47,7 +47,6 @@ class DifyDoor final : public http::Acceptor {
   // Null, or never called: nothing is traced. Must outlive the door.
   void set_tracer(trace::Tracer* tracer) { tracer_ = tracer; }
   [[nodiscard]] trace::Tracer* tracer() { return tracer_; }
-  void set_draining() { draining_ = true; }
   // Those who are being answered are told, inside their stream if need be.
   void abandon_all(ErrorCode why);
 
@@ -60,7 +59,6 @@ class DifyDoor final : public http::Acceptor {
 
   // For flows, gauges and the admin door.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
-  [[nodiscard]] bool draining() const { return draining_; }
   io::World& world() { return world_; }
   Lanes& lanes() { return lanes_; }
   DifyApps& apps() { return apps_; }
@@ -107,7 +105,6 @@ class DifyDoor final : public http::Acceptor {
   DifyUploads uploads_;
   io::Timer settled_;
   std::set<DifyFlow*> flows_;
-  bool draining_ = false;
 };
 
 }  // namespace outrigger::proxy

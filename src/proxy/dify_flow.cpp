@@ -45,7 +45,6 @@ void DifyFlow::begin() {
   call_kind_ = dify::classify(request.method, request.target);
   queue_ = dify::queue_class(call_kind_, false);
   name_app();
-  if (door_.draining()) return answer_error(ErrorCode::draining);
   const std::uint64_t length = request.content_length.value_or(0);
   const std::uint64_t whole_max = is_paced() ? snapshot_->config().limits.body : k_small_body;
   const bool is_small = !request.chunked && length <= k_small_body;

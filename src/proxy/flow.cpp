@@ -32,7 +32,6 @@ void Flow::begin() {
   destination_ = door_.destination(request.target);
   served_by_ = destination_.target->upstream->name;
   bypass_ = chat::BypassReason::refused;
-  if (door_.draining()) return answer_error(ErrorCode::draining);
   if (!is_admitted()) return answer_error(ErrorCode::unauthorized);
   if (client_ != nullptr) {
     judgement_.client = client_;

@@ -42,7 +42,6 @@ class LlmDoor final : public http::Acceptor {
   // Null, or never called: nothing is traced. Must outlive the door.
   void set_tracer(trace::Tracer* tracer) { tracer_ = tracer; }
   [[nodiscard]] trace::Tracer* tracer() { return tracer_; }
-  void set_draining() { draining_ = true; }
 
   // Where a request with that target goes: Snapshot::destination, with the last answer remembered, because clients ask for the
   // same few paths over and over.
@@ -52,7 +51,6 @@ class LlmDoor final : public http::Acceptor {
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
   [[nodiscard]] const chat::KeyMaker& keys() const { return *keys_; }
   [[nodiscard]] std::shared_ptr<const chat::KeyMaker> shared_keys() const { return keys_; }
-  [[nodiscard]] bool draining() const { return draining_; }
   io::World& world() { return world_; }
   cache::Store& store() { return store_; }
   Fills& fills() { return fills_; }
@@ -85,7 +83,6 @@ class LlmDoor final : public http::Acceptor {
   Refreshes refreshes_;
   std::string last_target_;  // of last_destination_; empty: none
   Destination last_destination_;
-  bool draining_ = false;
   TextPool texts_;
   std::string scratch_;
 };

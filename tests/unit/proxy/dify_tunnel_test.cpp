@@ -382,7 +382,6 @@ TEST_CASE("a client that takes nothing is given up; one that takes a little is n
 
 TEST_CASE("a draining door lets sockets be until it abandons them") {
   Socket socket;
-  socket.bench.door.set_draining();
   socket.bench.server->drain();
   bool idle = false;
   socket.bench.server->when_idle([&] { idle = true; });
