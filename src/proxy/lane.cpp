@@ -203,7 +203,7 @@ MonoTime Lane::probe_due() const {
 // One that hangs, or is just a long answer, would keep everybody out until it ends.
 void Lane::end_overdue_probe() {
   if (!health_.probe_is_out() || now() < probe_due()) return;
-  health_.on_probe_overdue(now(), rng_);
+  health_.on_probe_overdue(now());
   note_health("overdue");
 }
 

@@ -99,6 +99,12 @@ void Health::recover(MonoTime now, MonoTime probe_started) {
 void Health::on_failure(MonoTime now, Rng& rng, MonoTime started) {
   settle(now);
   free_pending(started);
+  if (state_ == State::open && !forced_ && overdue_probe_ == started) {
+    overdue_probe_.reset();
+    ++trips_;
+    reopens_at_ = std::max(reopens_at_, now + open_time_.draw(rng));
+    return;
+  }
   judge(now, rng, started, false);
 }
 
@@ -115,10 +121,10 @@ void Health::on_abandoned(MonoTime now, MonoTime started) {
   reopens_at_ = now;
 }
 
-void Health::on_probe_overdue(MonoTime now, Rng& rng) {
+void Health::on_probe_overdue(MonoTime now) {
   if (state_ != State::half_open) return;
   overdue_probe_ = epoch_;
-  judge(now, rng, epoch_, false);
+  open(now, now + settings_.open);
 }
 
 void Health::force_open(MonoTime now) {

@@ -9,7 +9,8 @@
 // closed      trips after `failures` in a row, or when the outcomes of the last half minute leave no doubt (evidence.h). A busy
 //             target with now and then an error sees such a run by chance; there up to two more failures are asked for.
 // half_open   one real request is out as the probe. Everybody else is refused, until the owner finds that it takes too long
-//             (on_probe_overdue): then the target opens again, and when that probe succeeds all the same it has recovered.
+//             (on_probe_overdue): then the target opens again for the shortest time, so that others may try. When that probe
+//             succeeds all the same the target has recovered; when it fails, that counts as ever.
 // slow_start  the attempts that wait for their first token are limited: 1, and one more with every success, that is, twice as many
 //             with every round. So the crowd that was sent elsewhere doesn't come back in one tick. A failure opens again at once,
 //             unless four others have succeeded for it: a target with an error in thirty calls would otherwise hardly ever get
@@ -64,8 +65,8 @@ class Health {
   void on_stream_failure(MonoTime now, Rng& rng, MonoTime started);
   // The client left, or a hedge lost. A probe's place becomes free at once.
   void on_abandoned(MonoTime now, MonoTime started);
-  // The probe that is out takes longer than anybody should wait for it: as if it had failed, but it is still to report.
-  void on_probe_overdue(MonoTime now, Rng& rng);
+  // The probe that is out takes longer than anybody should wait for it. It is still to report.
+  void on_probe_overdue(MonoTime now);
 
   // By an operator: open until closed by hand. Closing forgets everything but the attempts that are out.
   void force_open(MonoTime now);

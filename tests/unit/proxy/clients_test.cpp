@@ -3,61 +3,13 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "unit/proxy/door_bench.h"
+#include "unit/proxy/client_bench.h"
 
 namespace outrigger::proxy::test {
 namespace {
 
 using resilience::Period;
 using std::chrono::sys_days;
-
-// A token of the prompt costs nothing, one of the answer a dollar. bench answers have two.
-std::string config(std::string_view limits, std::string_view cache = "") {
-  return fmt::format(R"([cache]
-{}
-[[upstream]]
-name = "main"
-url = "http://provider:9000/v1"
-keys = ["upstream-secret"]
-[[model]]
-name = "m"
-price = {{ input = 0, output = 1e6 }}
-retry = {{ attempts = 1 }}
-[[model]]
-name = "*"
-retry = {{ attempts = 1 }}
-[[client]]
-name = "desk"
-key = "k"
-{}
-[[client]]
-name = "other"
-key = "other-key"
-)",
-                     cache, limits);
-}
-
-class ClientBench : public DoorBench {
- public:
-  explicit ClientBench(std::string_view limits, std::string_view cache = "") : DoorBench(config(limits, cache)) {
-    // Half a day before the end of a month.
-    world.loop.set_wall(sys_days(std::chrono::year(2026) / 11 / 30) + 12h);
-  }
-  ClientAccount& account(std::string_view name = "desk") {
-    ClientAccount* found = nullptr;
-    door.clients().each([&](ClientAccount& account) {
-      if (account.name() == name) found = &account;
-    });
-    OR_CHECK(found != nullptr);
-    return *found;
-  }
-  [[nodiscard]] double spent(Period period = Period::day) { return account().spent_usd(period); }
-  // An answer of two tokens, of so many, or none.
-  std::string pay(std::string_view text) { return exchange({.text = std::string(text)}, "answer"); }
-};
-
-int status(const std::string& answer) { return answer.size() < 12 ? 0 : std::stoi(answer.substr(9, 3)); }
-bool says(const std::string& answer, std::string_view words) { return body_of(answer).find(words) != std::string::npos; }
 
 TEST_CASE("a client's requests of a minute are counted before anything else, and it is told when to come again") {
   ClientBench b("rate = { requests_per_minute = 2 }");
@@ -285,102 +237,6 @@ TEST_CASE("reads are no spending") {
   CHECK(b.metrics.spending().total().requests == 0);
 }
 
-// A form with a file of so many bytes, before which or after which the model stands.
-std::string upload(std::size_t size, std::string_view model, bool is_first = true) {
-  const std::string named = fmt::format("--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{}\r\n", model);
-  const std::string file = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n" +
-                           std::string(size, 'x') + "\r\n";
-  return (is_first ? named + file : file + named) + "--B--\r\n";
-}
-constexpr std::string_view k_form = "Content-Type: multipart/form-data; boundary=B\r\n";
-constexpr std::string_view k_speech = "/v1/audio/transcriptions";
-
-std::string post_upload(std::string_view body) {
-  return post({.fields = std::string(k_form), .path = std::string(k_speech)}, body);
-}
-
-TEST_CASE("a large upload is let go on when it has named a model that its client may ask for") {
-  for (const std::string_view limits : {R"(models = ["m"])", "budget = { usd_per_day = 1e6 }"}) {
-    CAPTURE(limits);
-    ClientBench b(limits);
-    const std::string body = upload(100'000, "m");
-    // In pieces: nothing is asked before enough has come, and what has come is passed on then, not when all is there.
-    const std::string whole = post_upload(body);
-    const auto client = b.send(std::string_view(whole).substr(0, 5000));
-    CHECK(b.asked.empty());
-    client->send(std::string_view(whole).substr(5000));
-    b.settle();
-    REQUIRE(b.asked.size() == 1);
-    CHECK(b.last().body == body);
-    CHECK(field_of(b.last().head, "Content-Length") == std::to_string(body.size()));
-    b.last().answer(R"({"text":"hello"})");
-    b.settle();
-    CHECK(status(client->received()) == 200);
-    CHECK(field_of(client->received(), "x-outrigger-served-by") == "main:m");
-    CHECK(b.log.lines.back().contains(R"("model":"m")"));
-
-    // Without a length, too: a long one goes on as it comes, one that ends early is sent when it has ended.
-    const std::string head = fmt::format(
-        "POST {} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\n{}Transfer-Encoding: chunked\r\n\r\n", k_speech, k_form);
-    const auto chunked = b.send(fmt::format("{}{:x}\r\n{}\r\n", head, body.size(), body));
-    REQUIRE(b.asked.size() == 2);
-    CHECK(b.last().streamed_body);
-    CHECK(b.last().body.contains("name=\"model\""));
-    chunked->send("0\r\n\r\n");
-    b.settle();
-    CHECK(b.last().body.ends_with("0\r\n\r\n"));
-    b.last().answer(R"({"text":"hello"})");
-    b.settle();
-    CHECK(status(chunked->received()) == 200);
-    const std::string little = upload(100, "m");
-    const auto brief = b.send(fmt::format("{}{:x}\r\n{}\r\n", head, little.size(), little));
-    CHECK(b.asked.size() == 2);
-    brief->send("0\r\n\r\n");
-    b.settle();
-    REQUIRE(b.asked.size() == 3);
-    CHECK(b.last().body == little);
-    b.last().answer(R"({"text":"hello"})");
-    b.settle();
-    CHECK(status(brief->received()) == 200);
-  }
-}
-
-TEST_CASE("a large upload for a model that its client may not ask for is refused before anything is sent") {
-  ClientBench b(R"(models = ["m"])");
-  for (const std::string& body : {upload(100'000, "another"), upload(100'000, "m", false), std::string(100'000, 'x')}) {
-    CHECK(status(b.send(post_upload(body))->received()) == 403);
-  }
-  // Its price is not known.
-  ClientBench poor("budget = { usd_per_day = 5 }");
-  const std::string refused = poor.send(post_upload(upload(100'000, "mystery")))->received();
-  CHECK(status(refused) == 403);
-  CHECK(says(refused, "What the model `mystery` costs is not known here"));
-  CHECK(b.asked.empty());
-  CHECK(poor.asked.empty());
-}
-
-TEST_CASE("a large upload counts by its size, as a small one does") {
-  ClientBench b("rate = { tokens_per_minute = 20000 }");
-  const std::string body = upload(100'000, "m");
-  const auto first = b.send(post_upload(body));
-  b.last().answer("{}");
-  b.settle();
-  CHECK(status(first->received()) == 200);
-  const std::string second = b.send(post_upload(body))->received();
-  CHECK(status(second) == 429);
-  CHECK(says(second, "has used the 20000 tokens"));
-  // Its length is known when it has come.
-  b.world.loop.run_for(2min);
-  for (const int expected : {200, 429}) {
-    const auto chunked = b.send(fmt::format("POST {} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer k\r\n{}Transfer-Encoding: "
-                                            "chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
-                                            k_speech, k_form, body.size(), body));
-    if (expected == 200) b.last().answer("{}");
-    b.settle();
-    CHECK(status(chunked->received()) == expected);
-  }
-}
-
 TEST_CASE("tokens of a minute hold for what passes through, which counts by its size") {
   ClientBench b("rate = { tokens_per_minute = 20000 }");
   const std::string body = R"({"contents":[{"parts":[{"text":")" + std::string(100'000, 'a') + R"("}]}]})";
@@ -419,7 +275,8 @@ TEST_CASE("where a client's spending is watched, a stream is asked for its usage
     for (const std::string_view more : {"", R"(,"stream_options":{"include_usage":false,"include_obfuscation":false})"}) {
       CAPTURE(more);
       const double before = b.metrics.spending().total().usd;
-      const auto client = b.ask({.text = "hello " + std::string(more.empty() ? "" : "again"), .stream = true, .more = std::string(more)});
+      const auto client =
+          b.ask({.text = "hello " + std::string(more.empty() ? "" : "again"), .stream = true, .more = std::string(more)});
       CHECK(b.last().body.contains(R"("include_usage":true)") == is_watched);
       CHECK(b.last().body.contains(R"("include_obfuscation":false)") == !more.empty());
       b.last().begin_stream();
@@ -444,7 +301,8 @@ TEST_CASE("what goes on in the background is paid for when it begins, by the mos
     return b.send(post({.path = "/v1/responses"}, fmt::format(R"({{"model":"m","input":"hi","background":true{}}})", more)));
   };
   const auto answer = [&](std::string_view word, std::string_view usage = "null") {
-    b.last().answer(fmt::format(R"({{"id":"resp_1","object":"response","status":"{}","model":"m","output":[],"usage":{}}})", word, usage));
+    b.last().answer(fmt::format(R"({{"id":"resp_1","object":"response","status":"{}","model":"m","output":[],"usage":{}}})",
+                                word, usage));
     b.settle();
   };
   const auto queued = ask(R"(,"max_output_tokens":900)");
@@ -462,8 +320,9 @@ TEST_CASE("what goes on in the background is paid for when it begins, by the mos
   // Who hangs up ends nothing.
   auto leaving = ask(R"(,"stream":true,"max_output_tokens":800)");
   b.last().begin_stream();
-  b.last().chunk("event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_2\",\"object\":"
-                 "\"response\",\"status\":\"queued\",\"model\":\"m\",\"output\":[],\"usage\":null}}\n\n");
+  b.last().chunk(
+      "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_2\",\"object\":"
+      "\"response\",\"status\":\"queued\",\"model\":\"m\",\"output\":[],\"usage\":null}}\n\n");
   b.settle();
   leaving->close();
   b.settle();
@@ -474,13 +333,13 @@ TEST_CASE("a reload keeps what was used, by the client's name, and takes the new
   ClientBench b("budget = { usd_per_day = 2 }");
   b.pay("one");
   CHECK(status(b.pay("two")) == 429);
-  b.door.set_snapshot(snapshot_of(config("budget = { usd_per_day = 4 }")));
+  b.door.set_snapshot(snapshot_of(client_config("budget = { usd_per_day = 4 }")));
   CHECK(b.spent() == 2);
   CHECK(status(b.pay("two")) == 200);
   CHECK(status(b.pay("three")) == 429);
   // Taken out of the file and put in again.
   b.door.set_snapshot(snapshot_of(k_basic_config));
-  b.door.set_snapshot(snapshot_of(config("budget = { usd_per_day = 4 }")));
+  b.door.set_snapshot(snapshot_of(client_config("budget = { usd_per_day = 4 }")));
   CHECK(status(b.pay("three")) == 429);
 }
 
@@ -492,7 +351,7 @@ TEST_CASE("budgets are shown, and no longer when they are gone") {
   CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"day\"}") == "0.5");
   CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"month\"}") == "0.25");
   CHECK(b.metric("outrigger_client_budget_usd{client=\"other\",period=\"day\"}").empty());
-  b.door.set_snapshot(snapshot_of(config("budget = { usd_per_month = 8 }")));
+  b.door.set_snapshot(snapshot_of(client_config("budget = { usd_per_month = 8 }")));
   b.door.clients().refresh_gauges();
   CHECK(b.metric("outrigger_client_budget_usd{client=\"desk\",period=\"day\"}") == "0");
   CHECK(b.metric("outrigger_client_budget_used_ratio{client=\"desk\",period=\"day\"}") == "0");
