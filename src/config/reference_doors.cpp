@@ -99,11 +99,12 @@ Section client_section() {
        text("key", none("needed"), "one line of visible ASCII without blanks",
             "The key, or `\"sha256:\"` and its SHA-256 in hex (`printf %s \"$KEY\" | sha256sum`). Each client has its own."),
        texts("models", none("all"), "from 1 to 256 patterns", "What it may ask for.")});
-  add_rate(section, "no limit", "[[model]]",
-           "What it may ask within any sixty seconds, at each replica. Requests count when they come, tokens only where a "
-           "model is asked: what the cache answers is free. What is passed through without being understood (audio, images, "
-           "other wires) counts by its size there, four bytes a token both ways, and so it does in a budget. Too fast is "
-           "answered with a 429 that says when to come again.");
+  add_rate(
+      section, "no limit", "[[model]]",
+      "What it may ask within any sixty seconds, at each replica. Requests count when they come, tokens only where a "
+      "model is asked: what the cache answers is free. What is under way counts by estimate until it is over. What is "
+      "passed through without being understood (audio, images, other wires) counts by its size, four bytes a token both "
+      "ways, and so it does in a budget. Too fast is answered with a 429 that says when to come again.");
   add(section,
       {table("budget", none("no limit"),
              "What it may spend, in days and months of UTC, at list price or [`[[model]] price`](#model-price). When it is "

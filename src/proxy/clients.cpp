@@ -63,8 +63,9 @@ std::expected<ClientPermit, ClientRefusal> ClientAccount::ask(const ClientDemand
   const double usd = demand.price ? obs::cost_usd(*demand.price, demand.prompt_tokens, output) : 0;
   const resilience::NanoUsd estimate = resilience::nano_usd(usd);
   if (const auto refusal = budget_.refuses(limits_, loop_.wall_now(), estimate)) return std::unexpected(too_dear(*refusal));
-  if (const auto until = allowance_.refuses(rate_, now, tokens)) {
-    return std::unexpected(too_fast("tokens", *rate_.tokens, *until));
+  const bool is_guess = demand.is_in_words && answers_ < k_known_after;
+  if (const auto refusal = allowance_.refuses(rate_, now, tokens, is_guess)) {
+    return std::unexpected(too_many_tokens(*refusal));
   }
   budget_.reserve(estimate);
   return ClientPermit(shared_from_this(), estimate, allowance_.reserve(now, tokens), demand.is_typical);
@@ -115,6 +116,15 @@ ClientRefusal ClientAccount::too_fast(std::string_view what, std::uint64_t limit
               "The client `{}` has used the {} {} that it may use in a minute. Try again in {} s; whoever runs Outrigger "
               "can raise the limit.",
               name_, limit, what, in_words.count())};
+}
+
+ClientRefusal ClientAccount::too_many_tokens(const resilience::Allowance::Refusal& refusal) const {
+  if (refusal.is_used) return too_fast("tokens", *rate_.tokens, refusal.until);
+  return {
+      ErrorCode::client_rate_limited, k_soon,
+      fmt::format("What the client `{}` has under way may take the rest of the {} tokens that it may use in a minute. Try "
+                  "again when that is over; whoever runs Outrigger can raise the limit.",
+                  name_, *rate_.tokens)};
 }
 
 ClientRefusal ClientAccount::too_dear(const resilience::Budget::Refusal& refusal) const {

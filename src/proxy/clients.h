@@ -106,6 +106,7 @@ class ClientAccount : public std::enable_shared_from_this<ClientAccount> {
   friend class ClientPermit;
   [[nodiscard]] std::uint64_t expected_output(const ClientDemand& demand) const;
   [[nodiscard]] ClientRefusal too_fast(std::string_view what, std::uint64_t limit, MonoTime until) const;
+  [[nodiscard]] ClientRefusal too_many_tokens(const resilience::Allowance::Refusal& refusal) const;
   [[nodiscard]] ClientRefusal too_dear(const resilience::Budget::Refusal& refusal) const;
   [[nodiscard]] ClientRefusal unknown_price(std::string_view model) const;
   void settle(const ClientPermit& permit, const providers::Usage& used, double usd);

@@ -14,6 +14,12 @@ std::vector<std::size_t> EmbeddingBatch::unknown() const {
   return indices;
 }
 
+std::uint64_t EmbeddingBatch::unknown_tokens() const {
+  std::uint64_t sum = 0;
+  for (const std::size_t i : unknown()) sum += elements_[i].tokens;
+  return sum;
+}
+
 void EmbeddingBatch::learn(const std::vector<std::size_t>& indices, const std::vector<cache::EntryPtr>& entries) {
   for (std::size_t n = 0; n < indices.size(); ++n) {
     if (entries[n] == nullptr) continue;

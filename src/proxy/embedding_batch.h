@@ -27,6 +27,7 @@ class EmbeddingBatch {
   [[nodiscard]] const std::vector<Element>& elements() const { return elements_; }
   // Indices of elements without an entry, each distinct text once.
   [[nodiscard]] std::vector<std::size_t> unknown() const;
+  [[nodiscard]] std::uint64_t unknown_tokens() const;  // of their texts; estimate
   [[nodiscard]] bool complete() const { return unknown().empty(); }
   // For each element named by unknown(), in that order; null where nothing was found.
   void learn(const std::vector<std::size_t>& indices, const std::vector<cache::EntryPtr>& entries);

@@ -143,6 +143,7 @@ void Fill::complete_batch() {
 
 void Fill::call_upstream() {
   state_ = State::calling;
+  if (order_.batch) order_.call.prompt_tokens = order_.batch->unknown_tokens();
   if ((refusal_ = bill_.open())) {
     pursuit_.reset();
     refused_ = owner_.calling_.world.loop.after(0s, [this] { on_refused(); });

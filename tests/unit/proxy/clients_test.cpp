@@ -187,11 +187,66 @@ TEST_CASE("tokens of a minute are reserved by estimate and settled by what was u
   const auto one = b.ask({.text = "one", .more = ",\"max_tokens\":80"});
   const std::string two = b.ask({.text = "two", .more = ",\"max_tokens\":80"})->received();
   CHECK(status(two) == 429);
-  CHECK(says(two, "The client `desk` has used the 100 tokens that it may use in a minute"));
+  CHECK(says(two, "What the client `desk` has under way may take the rest of the 100 tokens that it may use in a minute"));
+  CHECK(field_of(two, "Retry-After") == "1");
   b.last().answer(answer_json("answer"));  // nine tokens
   b.settle();
   CHECK(status(one->received()) == 200);
   CHECK(status(b.exchange({.text = "two", .more = ",\"max_tokens\":80"}, "answer")) == 200);
+}
+
+TEST_CASE("a client of whom nothing is known yet is not refused for a guess while it has tokens left") {
+  ClientBench b("rate = { tokens_per_minute = 40 }");
+  // Of an answer 4096 tokens are expected; nine a request are used.
+  for (int i = 0; i < 5; ++i) CHECK(status(b.pay(std::to_string(i))) == 200);
+  const std::string refused = b.pay("more");
+  CHECK(status(refused) == 429);
+  CHECK(says(refused, "The client `desk` has used the 40 tokens that it may use in a minute. Try again in 61 s"));
+  CHECK(b.asked.size() == 5);
+}
+
+TEST_CASE("of many at once those that do not fit beside what is under way may come again in a moment") {
+  ClientBench b("rate = { tokens_per_minute = 20000 }");
+  std::vector<std::unique_ptr<sim::Peer>> peers;
+  for (int i = 0; i < 10; ++i) peers.push_back(b.ask({.text = std::to_string(i)}));
+  CHECK(b.asked.size() == 4);
+  for (std::size_t i = 4; i < peers.size(); ++i) {
+    CHECK(status(peers[i]->received()) == 429);
+    CHECK(field_of(peers[i]->received(), "Retry-After") == "1");
+    CHECK(says(peers[i]->received(), "has under way"));
+  }
+  for (Asked& asked : b.asked) asked.answer(answer_json("answer"));
+  b.settle();
+  for (int i = 4; i < 10; ++i) CHECK(status(b.pay(std::to_string(i))) == 200);
+}
+
+TEST_CASE("of a batch a client pays for the texts that are new, and is asked for no more") {
+  ClientBench b("rate = { tokens_per_minute = 100 }");
+  const auto embed = [&](std::string_view input) {
+    return b.send(post({.path = "/v1/embeddings"}, fmt::format(R"({{"model":"m","input":[{}]}})", input)));
+  };
+  const auto answer = [](int number, int tokens) {
+    return fmt::format(R"({{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[{}]}}],"model":"m",)"
+                       R"("usage":{{"prompt_tokens":{},"total_tokens":{}}}}})",
+                       number, tokens, tokens);
+  };
+  const auto words = [](std::string_view word) {
+    std::string text = "\"";
+    for (int i = 0; i < 120; ++i) text += fmt::format("{} ", word);
+    return text + '"';
+  };
+  const std::string large = words("a");
+  const auto first = embed(large);
+  b.last().answer(answer(1, 60));
+  b.settle();
+  REQUIRE(status(first->received()) == 200);
+  const auto second = embed(large + ",\"b\"");
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(answer(2, 1));
+  b.settle();
+  CHECK(status(second->received()) == 200);
+  // A new one as large is too much.
+  CHECK(status(embed(words("c"))->received()) == 429);
 }
 
 TEST_CASE("a budget and a model without a price: refused in words, until it has one") {

@@ -50,7 +50,7 @@ TEST_CASE("tokens count by estimate until they are known") {
   allowance.settle(k_start + 2min, second, 900);
   CHECK(allowance.tokens(k_start + 2min) == 700);
   CHECK(allowance.refuses(limits, k_start + 2min, 301));
-  CHECK(*allowance.refuses(limits, k_start + 2min, 301) > k_start + 3min);
+  CHECK(allowance.refuses(limits, k_start + 2min, 301)->until > k_start + 3min);
 }
 
 TEST_CASE("a request larger than a whole minute's tokens goes on when nothing else counts") {
@@ -61,6 +61,53 @@ TEST_CASE("a request larger than a whole minute's tokens goes on when nothing el
   CHECK(allowance.refuses(limits, k_start + 1s, 1));
   allowance.settle(k_start + 2s, reserved, 0);
   CHECK_FALSE(allowance.refuses(limits, k_start + 2s, 1000));
+}
+
+TEST_CASE("what is only reserved is told from what was used") {
+  const Allowance::Limits limits{{}, 1000};
+  Allowance allowance;
+  const auto first = allowance.reserve(k_start, 600);
+  REQUIRE(allowance.refuses(limits, k_start, 401));
+  CHECK_FALSE(allowance.refuses(limits, k_start, 401)->is_used);
+  allowance.settle(k_start + 5s, first, 700);  // 600 count from the start, 100 from here
+  const auto refused = allowance.refuses(limits, k_start + 5s, 401);
+  REQUIRE(refused);
+  CHECK(refused->is_used);
+  CHECK(refused->until > k_start + 1min);
+  CHECK(refused->until < k_start + 1min + 1s);
+  CHECK_FALSE(allowance.refuses(limits, refused->until, 401));
+  CHECK(allowance.tokens(refused->until) == 100);
+  // Two reserved in one moment: each gives back its own.
+  const auto second = allowance.reserve(refused->until, 300), third = allowance.reserve(refused->until, 200);
+  allowance.settle(refused->until + 1s, second, 10);
+  CHECK(allowance.tokens(refused->until + 1s) == 100 + 10 + 200);
+  allowance.settle(refused->until + 1s, third, 0);
+  CHECK(allowance.tokens(refused->until + 1s) == 110);
+}
+
+TEST_CASE("a guess, and what is larger than the limit, goes on alone as long as anything is left") {
+  const Allowance::Limits limits{{}, 1000};
+  for (const auto& [tokens, is_guess] : {std::pair(900U, true), std::pair(5000U, true), std::pair(5000U, false)}) {
+    CAPTURE(tokens, is_guess);
+    Allowance allowance;
+    allowance.settle(k_start, allowance.reserve(k_start, 0), 500);
+    CHECK_FALSE(allowance.refuses(limits, k_start + 1s, tokens, is_guess));
+    // Not beside another one, which will be over soon.
+    const auto beside = allowance.reserve(k_start + 1s, 1);
+    REQUIRE(allowance.refuses(limits, k_start + 1s, tokens, is_guess));
+    CHECK_FALSE(allowance.refuses(limits, k_start + 1s, tokens, is_guess)->is_used);
+    allowance.settle(k_start + 2s, beside, 499);
+    CHECK_FALSE(allowance.refuses(limits, k_start + 2s, tokens, is_guess));
+    allowance.settle(k_start + 3s, allowance.reserve(k_start + 3s, 0), 1);
+    const auto refused = allowance.refuses(limits, k_start + 3s, tokens, is_guess);
+    REQUIRE(refused);
+    CHECK(refused->is_used);
+    CHECK_FALSE(allowance.refuses(limits, refused->until, tokens, is_guess));
+  }
+  // What is known, and fits into a minute, waits until it fits.
+  Allowance allowance;
+  allowance.settle(k_start, allowance.reserve(k_start, 0), 500);
+  CHECK(allowance.refuses(limits, k_start + 1s, 900)->is_used);
 }
 
 }  // namespace
