@@ -23,7 +23,7 @@ class Tally final : private RedisLink::Owner {
  public:
   // Larger ones in a field are damage, and are not counted.
   static constexpr std::int64_t k_sum_max = 1'000'000'000'000'000'000;
-  // Sums that one round trip asks for; more are left out.
+  // Sums that one round trip asks for; more are left out: whoever has more asks again for the rest.
   static constexpr std::size_t k_lines_max = 1000;
 
   struct Line {

@@ -48,8 +48,8 @@ void ClientLedger::save(std::function<void()> done) {
 
 bool ClientLedger::exchange(std::function<void()> done) {
   const WallTime now = world_.loop.wall_now();
-  std::vector<Entry> entries;
-  std::vector<cache::Tally::Line> lines;
+  auto round = std::make_shared<Round>();
+  round->done = std::move(done);
   std::map<std::string, resilience::NanoUsd> told;
   clients_.each([&](ClientAccount& account) {
     for (const Period period : resilience::k_periods) {
@@ -63,9 +63,9 @@ bool ClientLedger::exchange(std::function<void()> done) {
         const Duration beyond = period == Period::day ? k_days_beyond : k_months_beyond;
         const Duration life = resilience::period_end(period, index) - now + beyond;
         if (life <= Duration::zero()) return;
-        entries.push_back({account.shared_from_this(), period, index, own});
+        round->entries.push_back({account.shared_from_this(), period, index, own});
         // The present is told again and again: Redis may have lost it.
-        lines.push_back({name, own > 0 ? std::optional(own) : std::nullopt, life});
+        round->lines.push_back({name, own > 0 ? std::optional(own) : std::nullopt, life});
       };
       const resilience::Budget::Sums& sums = account.budget().sums(period);
       if (!sums.contains(present)) add(present, 0);
@@ -73,14 +73,23 @@ bool ClientLedger::exchange(std::function<void()> done) {
     }
   });
   told_ = std::move(told);
-  if (lines.empty()) return false;
-  return tally_.exchange(lines, [this, entries = std::move(entries), done = std::move(done)](auto others) {
-    if (others) on_read(entries, *others);
-    done();
+  return ask_page(round);
+}
+
+bool ClientLedger::ask_page(const std::shared_ptr<Round>& round) {
+  const std::size_t first = round->asked, count = std::min(round->lines.size() - first, cache::Tally::k_lines_max);
+  if (count == 0) return false;
+  round->asked += count;
+  const auto begin = round->lines.begin() + static_cast<std::ptrdiff_t>(first);
+  const std::vector<cache::Tally::Line> page(begin, begin + static_cast<std::ptrdiff_t>(count));
+  return tally_.exchange(page, [this, round, first, count](const auto& others) {
+    if (others) on_read(std::span(round->entries).subspan(first, count), *others);
+    // Without an answer the rest would not have one either.
+    if (!others || !ask_page(round)) round->done();
   });
 }
 
-void ClientLedger::on_read(const std::vector<Entry>& entries, const std::vector<std::int64_t>& others) {
+void ClientLedger::on_read(std::span<const Entry> entries, std::span<const std::int64_t> others) {
   const WallTime now = world_.loop.wall_now();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Entry& entry = entries[i];

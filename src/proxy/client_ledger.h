@@ -9,6 +9,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,9 +47,18 @@ class ClientLedger {
     resilience::NanoUsd own;
   };
 
+  // All lines, in pages of as many as a round trip bears, one after the other.
+  struct Round {
+    std::vector<Entry> entries;
+    std::vector<cache::Tally::Line> lines;  // of each entry
+    std::size_t asked = 0;                  // of them
+    std::function<void()> done;
+  };
+
   void tick();
   [[nodiscard]] bool exchange(std::function<void()> done);
-  void on_read(const std::vector<Entry>& entries, const std::vector<std::int64_t>& others);
+  [[nodiscard]] bool ask_page(const std::shared_ptr<Round>& round);
+  void on_read(std::span<const Entry> entries, std::span<const std::int64_t> others);
 
   io::World world_;
   Clients& clients_;

@@ -14,31 +14,35 @@ using std::chrono::sys_days;
 class Bench {
  public:
   struct Life {
-    Life(sim::SimWorld& world, const sim::SimRedis& redis) : clients(world.loop, registry) {
-      clients.configure(snapshot_of(R"([[upstream]]
+    Life(sim::SimWorld& world, const sim::SimRedis& redis, int more) : clients(world.loop, registry) {
+      std::string config = R"([[upstream]]
 name = "main"
 url = "http://provider:9000/v1"
+[redis]
+url = "redis://redis:6379"
 [[client]]
 name = "desk: a:2026-11"
 key = "k"
 budget = { usd_per_day = 100, usd_per_month = 1000 }
-[redis]
-url = "redis://redis:6379"
-)")
-                            ->config());
+)";
+      for (int i = 0; i < more; ++i) config += fmt::format("[[client]]\nname = \"more{}\"\nkey = \"more-{}\"\n", i, i);
+      clients.configure(snapshot_of(config)->config());
       cache::RedisSettings settings;
       settings.address = redis.address();
       ledger = std::make_unique<ClientLedger>(world.world(), settings, clients);
       ledger->open();
     }
-    ClientAccount& account() {
+    ClientAccount& account(std::string_view name = "desk: a:2026-11") {
       ClientAccount* found = nullptr;
-      clients.each([&](ClientAccount& one) { found = &one; });
+      clients.each([&](ClientAccount& one) {
+        if (one.name() == name) found = &one;
+      });
+      OR_CHECK(found != nullptr);
       return *found;
     }
     // An answer of so many dollars, if it may be asked for.
-    bool pay(double usd) {
-      auto permit = account().ask({.model = "m", .max_output = {}, .price = obs::TokenPrice{0, 0}});
+    bool pay(double usd, std::string_view name = "desk: a:2026-11") {
+      auto permit = account(name).ask({.model = "m", .max_output = {}, .price = obs::TokenPrice{0, 0}});
       if (permit) permit->settle({0, 1}, usd);
       return permit.has_value();
     }
@@ -49,12 +53,13 @@ url = "redis://redis:6379"
     std::unique_ptr<ClientLedger> ledger;
   };
 
-  explicit Bench(std::size_t count) : redis(world) {
+  // Of one client, and so many more.
+  explicit Bench(std::size_t count, int more_clients = 0) : redis(world), more(more_clients) {
     world.loop.set_wall(sys_days(std::chrono::year(2026) / 11 / 30) + 12h);
     for (std::size_t i = 0; i < count; ++i) start();
   }
   Life& start() {
-    lives.push_back(std::make_unique<Life>(world, redis));
+    lives.push_back(std::make_unique<Life>(world, redis, more));
     world.loop.run_for(50ms);
     return *lives.back();
   }
@@ -63,6 +68,7 @@ url = "redis://redis:6379"
 
   sim::SimWorld world;
   sim::SimRedis redis;
+  int more;
   std::vector<std::unique_ptr<Life>> lives;
 };
 
@@ -163,6 +169,33 @@ TEST_CASE("a Redis that has lost all is told again by those who know") {
   CHECK(b[0].spent() == 30);
   CHECK(b[1].spent() == 30);
   CHECK(b.start().spent() == 30);
+}
+
+TEST_CASE("however many clients there are, what each has spent is told and read") {
+  Bench b(2, 600);
+  const auto spent = [](Bench::Life& life, std::string_view name) { return life.account(name).spent_usd(Period::month); };
+  for (const std::string_view name : {"more0", "more599", "more99"}) {
+    CHECK(b[0].pay(3, name));
+    b.run(12s);
+    CHECK(spent(b[1], name) == 3);
+  }
+  CHECK(b[0].pay(10));
+  CHECK(b[0].pay(4, "more99"));
+  bool is_saved = false;
+  b[0].ledger->save([&] { is_saved = true; });
+  b.run(500ms);
+  CHECK(is_saved);
+  b.lives.clear();
+  b.start();
+  b.run(1s);
+  CHECK(b[0].spent() == 10);
+  CHECK(spent(b[0], "more99") == 7);
+  // One that is slow to reply ends a round, and nobody waits for the rest.
+  b.redis.slow = 300ms;
+  is_saved = false;
+  b[0].ledger->save([&] { is_saved = true; });
+  b.run(1s);
+  CHECK(is_saved);
 }
 
 TEST_CASE("what was spent just before midnight is told after it, for the day that it was spent in") {
