@@ -6,10 +6,15 @@
 // Each writes its own field, and writes the whole of it: so nothing is counted twice when a reply is lost and the same is said again, and
 // nothing is lost that a replica still knows. A hash has as many fields as lives that added to it; it goes when its time is over, which is
 // renewed with every write.
+//
+// A Redis that keeps nothing on disk forgets all when it is started again, and one that is full may evict a hash. The living write theirs
+// in any case; those of the dead are remembered by whoever has read them, go on counting, and are written again where they are missing
+// (HSETNX: what a dead one has added is final, so it does not matter who writes it, and a living one is not overwritten).
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +30,10 @@ class Tally final : private RedisLink::Owner {
   static constexpr std::int64_t k_sum_max = 1'000'000'000'000'000'000;
   // Sums that one round trip asks for; more are left out: whoever has more asks again for the rest.
   static constexpr std::size_t k_lines_max = 1000;
+  // Fields of a hash that are remembered; more of them, and those with longer names, are counted but not written again.
+  static constexpr std::size_t k_lives_max = 200, k_life_max = 64;
+  // Fields that one round writes again; the rest is for the next one.
+  static constexpr std::size_t k_restored_max = 1000;
 
   struct Line {
     std::string name;
@@ -43,8 +52,15 @@ class Tally final : private RedisLink::Owner {
 
   // False: not now; `done` will not run.
   [[nodiscard]] bool exchange(const std::vector<Line>& lines, Read done);
+  // What has been read of all other sums is remembered no longer.
+  void keep_only(const std::vector<Line>& lines);
 
  private:
+  // What is known of a sum.
+  struct Known {
+    std::map<std::string, std::int64_t, std::less<>> lives;  // of others, the most that was read of each
+    std::vector<std::string> lost;                           // of these, those that were not there when it was read last
+  };
   struct Round {
     std::vector<std::int64_t> others;
     std::size_t open = 0;  // replies still to come
@@ -58,11 +74,13 @@ class Tally final : private RedisLink::Owner {
 
   bool send(std::initializer_list<std::string_view> command, const std::shared_ptr<Round>& round,
             std::move_only_function<bool(const Reply&)> take);
-  [[nodiscard]] std::int64_t sum_of_others(const Reply& fields) const;
+  bool restore(const std::string& key, Known& known, std::size_t count, const std::shared_ptr<Round>& round);
+  [[nodiscard]] std::int64_t sum_of_others(const Reply& fields, Known& known) const;
 
   RedisSettings settings_;
   std::string self_;
-  RedisLink link_;  // last: its commands refer to the members above
+  std::map<std::string, Known, std::less<>> known_;  // by name
+  RedisLink link_;                                   // last: its commands refer to the members above
 };
 
 }  // namespace outrigger::cache

@@ -109,8 +109,9 @@ Section client_section() {
       {table("budget", none("no limit"),
              "What it may spend, in days and months of UTC, at list price or [`[[model]] price`](#model-price). When it is "
              "used up the cache goes on answering (an old answer is better than none, too), and the rest gets a 429 until "
-             "it begins anew. Kept in [redis], where a restart forgets nothing and all replicas count together; without it "
-             "in memory. A model whose price nobody knows is refused: write it down in its [[model]]. A stream of chat "
+             "it begins anew. Kept in [redis], where all replicas count together and a restart of theirs forgets nothing; "
+             "nor does one of a Redis that keeps nothing on disk, as long as a replica runs meanwhile. Without [redis] in "
+             "memory. A model whose price nobody knows is refused: write it down in its [[model]]. A stream of chat "
              "completions is asked for its usage, which a client that has not asked does not get; `drop = "
              "[\"stream_options\"]` in [[target]] spares a provider that refuses that."),
        number("budget.usd_per_day", none("no such limit"), {0.01, 10'000'000}, "USD from midnight to midnight (UTC)."),

@@ -73,6 +73,7 @@ bool ClientLedger::exchange(std::function<void()> done) {
     }
   });
   told_ = std::move(told);
+  tally_.keep_only(round->lines);
   return ask_page(round);
 }
 

@@ -4,6 +4,8 @@
 // request is refused because Redis is away: what is spent meanwhile is counted here, and told when it is back. So a budget that is used up
 // at one replica ends at the others within two seconds: together they overrun it by what they spend in these, and by what they have under
 // way then. What a process had not told yet when it was killed is forgotten: at most a second of it; one that is told to stop tells all.
+// A Redis that has forgotten everything is told again, also of lives that are over, by any replica that has read of them; if none has run
+// on, it stays forgotten.
 //
 // Sums are kept by the client's name and the period (UTC), `<prefix>spent:<name>:2026-11`, and some days beyond its end.
 #pragma once

@@ -174,6 +174,7 @@ std::string RedisServer::hset(Call& call) {
   RedisData::Value* value = call.data.find(key, call.now);
   auto fields = value != nullptr ? hash_of(value->bytes) : std::map<std::string, std::string>();
   const bool is_new = !fields.contains(call.args[2]);
+  if (!is_new && call.name == "HSETNX") return resp::integer(0);
   fields[call.args[2]] = call.args[3];
   if (value != nullptr) {
     value->bytes = text_of(fields);

@@ -48,6 +48,7 @@ const RedisServer::Entry* RedisServer::find(std::string_view name) {
       Entry{"PTTL", 2, 2, false, false, false, &S::ttl},
       Entry{"PERSIST", 2, 2, true, false, false, &S::persist},
       Entry{"HSET", 4, 4, true, true, false, &S::hset},
+      Entry{"HSETNX", 4, 4, true, true, false, &S::hset},
       Entry{"HGETALL", 2, 2, false, false, false, &S::hgetall},
       Entry{"SCAN", 2, 6, false, false, false, &S::scan},
   };

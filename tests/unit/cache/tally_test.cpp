@@ -1,7 +1,10 @@
 #include "cache/tally.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <memory>
+#include <numeric>
 
 #include "sim/world/sim_redis.h"
 
@@ -62,7 +65,94 @@ TEST_CASE("a sum goes when its time is over, which every write renews") {
   b.world.loop.run_for(59min);
   CHECK(b.exchange(1, std::nullopt) == 5);
   b.world.loop.run_for(2min);
-  CHECK(b.exchange(1, std::nullopt) == 0);
+  b.add("life2");  // who has read it remembers it
+  CHECK(b.exchange(2, std::nullopt) == 0);
+}
+
+TEST_CASE("what Redis has lost is written again by who has read it, and counts once") {
+  Bench b(3);
+  b.exchange(0, 10);
+  CHECK(b.exchange(1, 5) == 10);
+  CHECK(b.exchange(2, std::nullopt) == 15);
+  b.tallies[0].reset();
+  b.redis.forget();
+  CHECK(b.exchange(1, 5) == 10);  // still known
+  CHECK(b.exchange(2, std::nullopt) == 15);
+  for (int round = 0; round < 2; ++round) {
+    CHECK(b.exchange(1, 5) == 10);
+    CHECK(b.exchange(2, std::nullopt) == 15);
+  }
+  b.add("life3");
+  CHECK(b.exchange(3, std::nullopt) == 15);
+  CHECK(b.redis.keys_without_ttl().empty());
+  // Not written for ever: only where it is missing.
+  b.redis.clear_log();
+  b.exchange(2, std::nullopt);
+  for (const sim::RedisCommand& command : b.redis.log()) CHECK(command.front() == "HGETALL");
+}
+
+TEST_CASE("a life that goes on tells its own sum, whatever another one remembers of it") {
+  Bench b(2);
+  b.exchange(0, 10);
+  CHECK(b.exchange(1, std::nullopt) == 10);
+  b.redis.forget();
+  CHECK(b.exchange(1, std::nullopt) == 10);
+  CHECK(b.exchange(0, 12) == 0);
+  CHECK(b.exchange(1, std::nullopt) == 12);
+  b.add("life2");
+  CHECK(b.exchange(2, std::nullopt) == 12);
+}
+
+TEST_CASE("so many lives of a sum are remembered, for as long as somebody wants them") {
+  Bench b(1);
+  const std::size_t count = Tally::k_lives_max + 10;
+  std::string hash;
+  for (std::size_t i = 0; i < count; ++i) hash += fmt::format("$7\r\nold{:04}\r\n$1\r\n1\r\n", i);
+  const std::string huge(Tally::k_life_max + 1, 'x');
+  hash += fmt::format("${}\r\n{}\r\n$1\r\n1\r\n", huge.size(), huge);
+  b.redis.data().put("outrigger:spent:a", hash, b.world.loop.now() + 1h);
+  CHECK(b.exchange(0, std::nullopt) == static_cast<std::int64_t>(count + 1));  // all are counted
+  b.redis.forget();
+  for (int round = 0; round < 3; ++round) {
+    CHECK(b.exchange(0, std::nullopt) == static_cast<std::int64_t>(Tally::k_lives_max));
+  }
+  b.add("reader");
+  CHECK(b.exchange(1, std::nullopt) == static_cast<std::int64_t>(Tally::k_lives_max));
+  b.redis.forget();
+  b.tallies[0]->keep_only({{"a", {}, 1h}, {"b", {}, 1h}});
+  CHECK(b.exchange(0, std::nullopt) == static_cast<std::int64_t>(Tally::k_lives_max));
+  b.redis.forget();
+  b.tallies[0]->keep_only({{"b", {}, 1h}});
+  CHECK(b.exchange(0, std::nullopt) == 0);
+}
+
+TEST_CASE("much that was lost is written again in parts, each round some of it") {
+  Bench b(3);
+  std::vector<Tally::Line> lines;
+  for (std::size_t i = 0; i < Tally::k_lines_max; ++i) lines.push_back({"line" + std::to_string(i), 1, 1h});
+  std::int64_t sum = 0;
+  const auto round = [&](std::size_t who) {
+    sum = -1;
+    REQUIRE(b.tallies[who]->exchange(lines, [&](auto others) {
+      REQUIRE(others);
+      sum = std::accumulate(others->begin(), others->end(), std::int64_t{0});
+    }));
+    b.world.loop.run_for(50ms);
+    CHECK(sum >= 0);
+  };
+  round(0);
+  round(1);
+  for (Tally::Line& line : lines) line.own.reset();
+  round(2);
+  CHECK(sum == 2 * static_cast<std::int64_t>(lines.size()));
+  b.tallies[0].reset();
+  b.tallies[1].reset();
+  b.redis.forget();
+  for (int i = 0; i < 3; ++i) round(2);
+  b.add("reader");
+  round(3);
+  CHECK(sum == 2 * static_cast<std::int64_t>(lines.size()));
+  CHECK(b.redis.keys_without_ttl().empty());
 }
 
 TEST_CASE("many lines are one round, and its answer comes once") {

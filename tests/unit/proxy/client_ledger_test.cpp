@@ -171,6 +171,47 @@ TEST_CASE("a Redis that has lost all is told again by those who know") {
   CHECK(b.start().spent() == 30);
 }
 
+TEST_CASE("a Redis that has lost all is told of the dead, too, by who has read of them") {
+  Bench b(2);
+  b[0].pay(10);
+  b.run();
+  b.lives.erase(b.lives.begin());
+  CHECK(b[0].spent() == 10);
+  b.redis.forget();
+  b.run();
+  CHECK(b.start().spent() == 10);
+  CHECK(b[1].spent(Period::month) == 10);
+  CHECK(b.redis.keys_without_ttl().empty());
+}
+
+TEST_CASE("a Redis that comes back empty after hours is told of the dead all the same") {
+  Bench b(2);
+  b[0].pay(10);
+  b.run();
+  b.lives.erase(b.lives.begin());
+  b.redis.go_down();
+  b.run(3h);
+  b.redis.forget();
+  b.redis.come_up();
+  b.run(1min);
+  CHECK(b.start().spent() == 10);
+}
+
+TEST_CASE("what is spent after Redis has lost all is seen beside what was lost") {
+  Bench b(3);
+  b[0].pay(10);
+  b.run();
+  b.lives.erase(b.lives.begin());
+  b.redis.forget();
+  b[1].pay(5);
+  b.run();
+  CHECK(b[0].spent() == 15);
+  CHECK(b[1].spent() == 15);
+  b[0].pay(85);
+  b.run();
+  CHECK_FALSE(b[1].pay(1));
+}
+
 TEST_CASE("however many clients there are, what each has spent is told and read") {
   Bench b(2, 600);
   const auto spent = [](Bench::Life& life, std::string_view name) { return life.account(name).spent_usd(Period::month); };
