@@ -186,6 +186,25 @@ def test_redis_goes_and_comes_back(start):
                         for value in redis.command("HGETALL", key)[1::2]] == [spent], 15)
 
 
+def test_a_redis_that_forgets_hands_no_budget_out_twice(start):
+    sim, redis = start(Sim), start(Redis)
+    text = config(sim, "budget = { usd_per_month = 2 }", with_redis(redis))
+    first = start(Outrigger, text)
+    spend(first, 2)
+    spent = month(first)
+    first.stop()
+    second = start(Outrigger, text)
+    wait_until(lambda: month(second) == pytest.approx(spent))
+    redis.command("FLUSHALL")
+    wait_until(lambda: redis.command("KEYS", "outrigger:spent:desk:*"))
+    for key in redis.command("KEYS", "outrigger:spent:*"):
+        assert redis.command("PTTL", key) > 24 * 3600 * 1000
+    second.stop()
+    third = start(Outrigger, text)
+    wait_until(lambda: month(third) == pytest.approx(spent))
+    assert ask(third, "anew").status_code == 429
+
+
 def test_a_reload_raises_a_budget_and_forgets_nothing(start):
     sim = start(Sim)
     proxy = start(Outrigger, config(sim, "budget = { usd_per_day = 0.01 }"))
