@@ -238,6 +238,7 @@ std::string Instance::apply(std::shared_ptr<const config::Config> config) {
       static_cast<void>(show_certificates(*config_));
       return fmt::format("the access log cannot be written: {}", access.error().detail);
     }
+    parts_.access = *access;
     door_.set_access_log(*access);
     dify_door_.set_access_log(*access);
   }

@@ -382,15 +382,25 @@ def test_the_access_log_is_opened_again_and_may_move(start, tmp_path):
     proxy.chat("three")
     assert len(lines(log, 1)) == 1 and len(lines(rotated, 2)) == 2
 
-    proxy.config.write_text(proxy.config.read_text().replace(str(log), str(other)))
-    assert requests.post(proxy.admin + "/api/reload", timeout=10).ok
+    def move(old, new):
+        proxy.config.write_text(proxy.config.read_text().replace(f'access = "{old}"', f'access = "{new}"'))
+        answer = requests.post(proxy.admin + "/api/reload", timeout=10)
+        # What stands in the status is asked of the log that is in use.
+        assert requests.get(proxy.admin + "/api/status", timeout=10).ok
+        return answer
+
+    assert move(log, other).ok
     proxy.chat("four")
     assert len(lines(other, 1)) == 1
-    proxy.config.write_text(proxy.config.read_text().replace(str(other), "/nowhere/at/all.log"))
-    refused = requests.post(proxy.admin + "/api/reload", timeout=10)
+    refused = move(other, "/nowhere/at/all.log")
     assert not refused.ok and "the access log cannot be written" in refused.json()["error"]["message"]
     proxy.chat("five")
     assert len(lines(other, 2)) == 2
+    assert move("/nowhere/at/all.log", "off").ok
+    proxy.chat("six")
+    assert move("off", log).ok
+    proxy.chat("seven")
+    assert len(lines(log, 2)) == 2 and len(lines(other, 2)) == 2
 
 
 def test_the_service_manager_is_told(start, tmp_path):
