@@ -3,16 +3,30 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "config/url.h"
 
 namespace outrigger::config {
 namespace {
+
+// Whether something other than a socket lies there already. Without the right to look it cannot be said.
+bool is_taken(const std::string& path) {
+  std::error_code problem;
+  const std::filesystem::file_type type = std::filesystem::symlink_status(path, problem).type();
+  using enum std::filesystem::file_type;
+  return type != none && type != not_found && type != unknown && type != socket;
+}
 
 std::optional<Door> read_door(TableReader& listen, std::string_view key, std::string& address) {
   const auto text = listen.text(key);
   std::string error;
   if (!text) return parse_door(address, error);
   auto door = parse_door(text->value, error);
+  if (door && door->is_unix && is_taken(door->host)) {
+    error = "what lies there is no socket, and is left alone; write a path where there is nothing yet";
+    door.reset();
+  }
   if (door) {
     address = text->value;
   } else {

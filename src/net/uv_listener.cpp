@@ -41,8 +41,21 @@ class Fd {
   int fd_;
 };
 
+// What lies at a path, a symbolic link not followed. nullopt: nothing, or it cannot be seen.
+std::optional<struct stat> look_at(const std::string& path) {
+  struct stat about {};
+  return ::lstat(path.c_str(), &about) == 0 ? std::optional(about) : std::nullopt;
+}
+
+bool is_socket(const std::string& path) {
+  const auto about = look_at(path);
+  return about && S_ISSOCK(about->st_mode);
+}
+
 std::unexpected<Error> cannot_listen(const io::Address& at, int error) {
-  const std::string_view hint = error == EADDRINUSE      ? " (another process listens there)"
+  const bool is_taken = error == EADDRINUSE && at.is_unix && !is_socket(at.host);
+  const std::string_view hint = is_taken                 ? " (what lies there is no socket; it is left alone)"
+                                : error == EADDRINUSE    ? " (another process listens there)"
                                 : error == EACCES        ? " (ports below 1024 and foreign directories need privileges)"
                                 : error == ENOENT        ? " (the directory does not exist)"
                                 : error == EADDRNOTAVAIL ? " (this machine has no such address)"
@@ -68,8 +81,9 @@ std::optional<SocketAddress> resolve_local(const io::Address& at) {
 
 void set_flag(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); }
 
-// A socket file that a killed process left behind: nobody answers behind it.
-bool is_stale(const SocketAddress& address) {
+// A socket file that a killed process left behind: nobody answers behind it. Of an ordinary file connect(2) says the same.
+bool is_stale(const std::string& path, const SocketAddress& address) {
+  if (!is_socket(path)) return false;
   const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return probe.get() >= 0 && ::connect(probe.get(), address.get(), address.size) != 0 && errno == ECONNREFUSED;
 }
@@ -77,7 +91,7 @@ bool is_stale(const SocketAddress& address) {
 // 0, or errno.
 int bind_and_listen(int fd, const io::Address& at, const SocketAddress& address) {
   int status = ::bind(fd, address.get(), address.size);
-  if (status != 0 && errno == EADDRINUSE && at.is_unix && is_stale(address)) {
+  if (status != 0 && errno == EADDRINUSE && at.is_unix && is_stale(at.host, address)) {
     ::unlink(at.host.c_str());
     status = ::bind(fd, address.get(), address.size);
   }
@@ -119,7 +133,7 @@ Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Add
   std::unique_ptr<UvListener> listener(new UvListener(loop, log));
   listener->bound_ = at;
   if (at.is_unix) {
-    listener->unlink_path_ = at.host;
+    if (const auto about = look_at(at.host)) listener->file_ = File{at.host, about->st_dev, about->st_ino};
   } else {
     SocketAddress real;
     real.size = sizeof(real.storage);
@@ -138,7 +152,9 @@ Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Add
 }
 
 UvListener::~UvListener() {
-  if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
+  // Another may have taken the path meanwhile, after somebody had removed ours.
+  const auto about = file_ ? look_at(file_->path) : std::nullopt;
+  if (about && about->st_dev == file_->device && about->st_ino == file_->inode) ::unlink(file_->path.c_str());
   door_->owner = nullptr;
   release(reinterpret_cast<uv_handle_t*>(&door_->handle));
   door_->shut();  // now, and not when libuv calls back: the address is free for the next listener at once

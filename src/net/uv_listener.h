@@ -5,6 +5,8 @@
 // kernel's queue meanwhile.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <list>
 #include <memory>
@@ -48,7 +50,12 @@ class UvListener final : public io::Listener {
   SslContext tls_;
   obs::Log* log_;
   io::Address bound_;
-  std::string unlink_path_;  // of our Unix socket
+  struct File {
+    std::string path;
+    dev_t device;
+    ino_t inode;
+  };
+  std::optional<File> file_;  // of our Unix socket
   Door* door_ = nullptr;
   std::list<Handshake> handshakes_;
   io::Timer rest_timer_;

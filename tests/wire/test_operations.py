@@ -360,6 +360,19 @@ def test_doors_may_be_unix_sockets(start, tmp_path):
     assert done.returncode == 1 and b"not ready" in done.stderr
 
 
+def test_a_door_never_takes_the_place_of_a_file(start, tmp_path):
+    sim = start(Sim)
+    notes = tmp_path / "notes"
+    notes.write_text("not to be lost\n")
+    config = tmp_path / "unix.toml"
+    config.write_text(upstream(sim) + f'[listen]\nllm = "unix:{notes}"\nadmin = "127.0.0.1:0"\n')
+    for command in ("check", "serve"):
+        done = subprocess.run([PROGRAM, command, "--config", config], capture_output=True, timeout=10)
+        assert done.returncode == 1, command
+        assert re.search(rb"unix.toml:\d+:\d+: .*`llm`.* is no socket", done.stderr), done.stderr
+    assert notes.read_text() == "not to be lost\n"
+
+
 def test_the_access_log_is_opened_again_and_may_move(start, tmp_path):
     sim = start(Sim)
     log, rotated, other = tmp_path / "access.log", tmp_path / "access.log.1", tmp_path / "other.log"

@@ -313,5 +313,17 @@ TEST_CASE("an upstream alone, from the command line, is a configuration") {
   CHECK(errors(from_upstream("", {})).size() == 1);
 }
 
+TEST_CASE("a door's socket may stand where nothing is, and not where a file or a folder is") {
+  const std::string folder = OUTRIGGER_SOURCE_DIR;
+  for (const std::string& path : {folder, folder + "/README.md"}) {
+    const auto found = errors(load_with_upstream("[listen]\nllm = \"unix:" + path + "\""));
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].starts_with("o.toml:5:7: `llm` cannot be \"unix:" + path + "\": what lies there is no socket"));
+  }
+  for (const std::string& path : {folder + "/nothing.sock", std::string("/nowhere/at/all.sock")}) {
+    CHECK(load_with_upstream("[listen]\nllm = \"unix:" + path + "\"").config);
+  }
+}
+
 }  // namespace
 }  // namespace outrigger::config

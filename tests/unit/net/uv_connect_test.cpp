@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 
+#include "net/file.h"
 #include "support.h"
 
 namespace outrigger {
@@ -197,6 +199,33 @@ TEST_CASE("a socket file that nobody listens behind is taken over, a living one 
     CHECK(world.connect({path, 0, true}).has_value());
   }
   ::unlink(path.c_str());
+}
+
+TEST_CASE("an ordinary file at the path of a listener is left alone, and the error says so") {
+  World world;
+  const std::string path = "/tmp/outrigger-net-file-" + std::to_string(::getpid());
+  std::FILE* file = std::fopen(path.c_str(), "we");
+  REQUIRE(file != nullptr);
+  std::fputs("not to be lost", file);
+  std::fclose(file);
+  const auto opened = world.net.listen({path, 0, true}, std::nullopt, [](auto) {});
+  REQUIRE_FALSE(opened.has_value());
+  CHECK(opened.error().detail.contains("what lies there is no socket"));
+  CHECK(net::read_file(path, 100).value_or("") == "not to be lost");
+  ::unlink(path.c_str());
+}
+
+TEST_CASE("a listener takes away its own socket file and nobody else's") {
+  World world;
+  const std::string path = "/tmp/outrigger-net-turns-" + std::to_string(::getpid()) + ".sock";
+  auto first = std::make_unique<Door>(world, io::Address{path, 0, true});
+  // Somebody removed it, and another listens there now.
+  REQUIRE(::unlink(path.c_str()) == 0);
+  auto second = std::make_unique<Door>(world, io::Address{path, 0, true});
+  first.reset();
+  CHECK(world.connect({path, 0, true}).has_value());
+  second.reset();
+  CHECK(::access(path.c_str(), F_OK) != 0);
 }
 
 TEST_CASE("a listener may be destroyed while it hands over a connection") {
