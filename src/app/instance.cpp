@@ -29,7 +29,7 @@ Instance::Instance(InstanceParts parts, std::function<void(int)> on_over)
               .reload = [this] { return reload(); },
               .fleet = [this] { return fleet_.get(); },
               .dify = [this] { return config_->listen.dify ? &dify_door_ : nullptr; },
-              .is_draining = [this] { return state_ == State::leaving || state_ == State::draining; },
+              .is_draining = [this] { return is_stopping(); },
               .reload_problem = [this] { return reload_problem_; },
               .log_lines_lost = [this] { return parts_.access != nullptr ? parts_.access->dropped() : 0; },
               .log = [this](LogLevel level, std::string_view words) { parts_.log.line(level, words); }},
@@ -267,11 +267,19 @@ void Instance::log_changes(const config::Config& before) const {
   parts_.log.info(lines.empty() ? "configuration read again: nothing has changed" : "configuration reloaded");
 }
 
-void Instance::drain() {
-  if (state_ == State::leaving || state_ == State::draining) {
+void Instance::stop() {
+  ++stops_;
+  if (stops_ > 2) return;  // it is ending
+  if (stops_ == 2) {
     parts_.log.warning("told to stop again: ending now");
-    return end_now(0);
+    return cut();
   }
+  if (is_stopping()) parts_.log.info("told to stop: it is draining already; told again, it ends at once");
+  drain();
+}
+
+void Instance::drain() {
+  if (is_stopping()) return;
   tell(Phase::stopping, "draining");
   if (state_ == State::starting || config_->drain_delay == 0s) return begin_drain();
   state_ = State::leaving;
@@ -292,11 +300,16 @@ void Instance::begin_drain() {
   dify_server_.when_idle([this] { end_when_idle(); });
   drain_timer_ = parts_.world.loop.after(config_->drain, [this] {
     parts_.log.warning(fmt::format("the drain time is over: {} connections are cut", connections()));
-    // Whoever waits is told, inside the stream if need be; the next turn of the loop is the last.
-    door_.fills().abandon_all(ErrorCode::draining);
-    dify_door_.abandon_all(ErrorCode::draining);
-    drain_timer_ = parts_.world.loop.after(k_last_words, [this] { save_and_end(0); });
+    cut();
   });
+}
+
+void Instance::cut() {
+  if (state_ != State::draining) begin_drain();
+  // Whoever waits is told, inside the stream if need be; the next turn of the loop is the last.
+  door_.fills().abandon_all(ErrorCode::draining);
+  dify_door_.abandon_all(ErrorCode::draining);
+  drain_timer_ = parts_.world.loop.after(k_last_words, [this] { save_and_end(0); });
 }
 
 void Instance::end_when_idle() {
@@ -304,6 +317,8 @@ void Instance::end_when_idle() {
 }
 
 void Instance::save_and_end(int code) {
+  // Each door may have become idle, and then the last words' time is over.
+  if (std::exchange(saving_, true)) return;
   if (ledger_ == nullptr) return end(code);
   ledger_->save([this, code] { end(code); });
 }
@@ -311,8 +326,7 @@ void Instance::save_and_end(int code) {
 void Instance::end(int code) {
   drain_timer_.cancel();
   if (tracer_.is_idle()) return end_now(code);
-  // Both doors may have become idle.
-  if (!std::exchange(ending_, true)) tracer_.flush(k_last_spans, [this, code] { end_now(code); });
+  tracer_.flush(k_last_spans, [this, code] { end_now(code); });
 }
 
 void Instance::end_now(int code) {

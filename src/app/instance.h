@@ -1,6 +1,7 @@
 // Instance: the whole program over an io::World. App runs it over sockets, tests/sim in virtual time, so the same wiring is tested.
 //
 //   starting ──secret agreed──► serving ──drain()──► leaving ──drain_delay──► draining ──idle, or the drain time over──► over
+//                                                       └──────── stop(), the second ────────────────┘
 //
 // leaving: /readyz says no, so that whoever sends requests here learns of it, and what comes meanwhile is still answered. over:
 // on_over runs.
@@ -55,8 +56,10 @@ class Instance {
   void start();
   // Reads the configuration again. Empty: in force; else why not, and the old one stays.
   std::string reload();
-  // After drain_delay: no new connections; running answers may end. A second call ends at once.
+  // After drain_delay: no new connections; running answers may end. Further calls change nothing.
   void drain();
+  // What SIGTERM asks for: the first drains, if that has not begun; a second ends at once, and whoever still waits is told so.
+  void stop();
 
   [[nodiscard]] bool serving() const { return state_ == State::serving; }
   [[nodiscard]] std::optional<io::Address> llm_address() const;
@@ -96,7 +99,10 @@ class Instance {
   void tell(Phase phase, std::string_view words) const;
   // Null: it could not, which ends the instance.
   std::unique_ptr<io::Listener> open_door(std::string_view name, const std::string& at, http::Server& server);
+  [[nodiscard]] bool is_stopping() const { return state_ == State::leaving || state_ == State::draining; }
   void begin_drain();
+  // Ends what is still under way.
+  void cut();
   void end_when_idle();
   void allow_admin(const io::Address& address);
   void end(int code);
@@ -127,7 +133,8 @@ class Instance {
   State state_ = State::starting;
   io::Timer drain_timer_;       // of the delay, then of the drain
   std::string reload_problem_;  // why the last reload was refused; empty: it was not
-  bool ending_ = false;
+  unsigned stops_ = 0;          // how often stop() was called
+  bool saving_ = false;
 };
 
 // For people: one line each.

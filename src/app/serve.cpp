@@ -157,8 +157,8 @@ int serve(const ServeOptions& options) {
   Watches watched(loop, instance);
   watched.watch(options.config_file, loaded.files);
   watches = &watched;
-  const auto terminate = loop.on_signal(SIGTERM, [&] { instance.drain(); });
-  const auto interrupt = loop.on_signal(SIGINT, [&] { instance.drain(); });
+  const auto terminate = loop.on_signal(SIGTERM, [&] { instance.stop(); });
+  const auto interrupt = loop.on_signal(SIGINT, [&] { instance.stop(); });
   const auto rotated = loop.on_signal(SIGUSR1, [&] { access_log.reopen(log); });
   const auto hang_up = loop.on_signal(SIGHUP, [&] { static_cast<void>(instance.reload()); });
   instance.start();

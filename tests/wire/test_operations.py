@@ -204,6 +204,54 @@ def test_a_second_signal_ends_the_delay_and_everything(start):
     assert proxy.child.wait(5) == 0
 
 
+class Listener(threading.Thread):
+    """Hears one stream to its end."""
+
+    def __init__(self, proxy):
+        super().__init__()
+        self.proxy, self.said, self.begun = proxy, b"", threading.Event()
+        self.start()
+        assert self.begun.wait(10)
+
+    def run(self):
+        answer = self.proxy.chat("a long story", stream=True)
+        try:
+            for piece in answer.iter_content(None):
+                self.said += piece
+                self.begun.set()
+        except requests.RequestException as error:  # cut off without an end
+            self.said += repr(error).encode()
+        self.begun.set()
+
+
+def test_a_drain_that_was_asked_for_is_not_hastened_by_the_first_signal(start):
+    """As when a preStop hook drains and the kubelet sends SIGTERM then."""
+    sim = start(Sim, 'first_token = "10ms"\nbetween_tokens = "20ms"\ntokens = 60\n')
+    proxy = start(Outrigger, upstream(sim))
+    listener = Listener(proxy)
+    for _ in range(2):
+        assert requests.post(proxy.admin + "/api/drain", timeout=10).status_code == 202
+    proxy.wait_for("draining: 1 connections")
+    proxy.send_signal(signal.SIGTERM)
+    listener.join()
+    assert listener.said.endswith(b"data: [DONE]\n\n"), listener.said[-300:]
+    assert proxy.child.wait(10) == 0
+    assert [line["status"] for line in proxy.access_log(1)] == [200] and "error" not in proxy.access_log(1)[0]
+
+
+def test_a_second_signal_ends_streams_with_words(start):
+    sim = start(Sim, 'first_token = "10ms"\nbetween_tokens = "200ms"\ntokens = 600\n')
+    proxy = start(Outrigger, 'drain_delay = "60s"\n' + upstream(sim))
+    listener = Listener(proxy)
+    proxy.send_signal(signal.SIGTERM)
+    proxy.wait_for("requests are still taken for 60 s")
+    proxy.send_signal(signal.SIGTERM)
+    listener.join()
+    assert proxy.child.wait(5) == 0
+    assert b'"draining"' in listener.said and listener.said.endswith(b"\n\n"), listener.said[-300:]
+    assert [line["error"] for line in proxy.access_log(1)] == ["draining"]
+
+
 def test_certificates_are_replaced_under_load(start, tmp_path):
     """Cert and key are two files, so for a moment they do not fit: then the old pair is shown on."""
     sim = start(Sim)

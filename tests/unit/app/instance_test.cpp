@@ -144,4 +144,64 @@ TEST_CASE("lost lines are told of the access log that is in use") {
   CHECK(bench.admin("GET", "/api/status").contains("12 lines of the access log were lost"));
 }
 
+TEST_CASE("a drain lets streams end, however often it is asked for, and the first signal is no second one") {
+  Bench bench;
+  bench.serve();
+  const auto client = bench.begin_stream();
+  CHECK(bench.admin("POST", "/api/drain").starts_with("HTTP/1.1 202 "));
+  CHECK(bench.admin("POST", "/api/drain").starts_with("HTTP/1.1 202 "));
+  bench.instance->stop();
+  bench.world.loop.run_for(5s);
+  CHECK_FALSE(bench.over);
+  CHECK_FALSE(client->ended());
+  bench.provider.peer(0).send(chunk(k_last) + "0\r\n\r\n");
+  REQUIRE(bench.world.loop.run_until([&] { return bench.over.has_value(); }, 5s));
+  CHECK(client->received().contains("data: [DONE]\n\n"));
+  CHECK(bench.over == 0);
+  REQUIRE(bench.access.size() == 1);
+  CHECK_FALSE(bench.access.front().contains("\"error\""));
+}
+
+TEST_CASE("a second signal ends everything at once, and whoever waits is told") {
+  for (const std::string_view settings : {"", "drain_delay = \"60s\""}) {
+    CAPTURE(settings);
+    Bench bench(settings);
+    bench.serve();
+    const auto client = bench.begin_stream();
+    bench.instance->stop();
+    bench.world.loop.run_for(1s);
+    CHECK_FALSE(client->ended());
+    const MonoTime told = bench.world.loop.now();
+    bench.instance->stop();
+    bench.instance->stop();
+    REQUIRE(bench.world.loop.run_until([&] { return bench.over.has_value(); }, 5s));
+    CHECK(bench.over == 0);
+    CHECK(bench.world.loop.now() - told <= 100ms);
+    bench.world.loop.run_for(100ms);
+    CHECK(client->received().contains("\"draining\""));
+    CHECK(client->received().ends_with("0\r\n\r\n"));
+    REQUIRE(bench.access.size() == 1);
+    CHECK(bench.access.front().contains("\"error\":\"draining\""));
+    CHECK(bench.log.has("told to stop again: ending now"));
+  }
+}
+
+TEST_CASE("what clients have spent is told to Redis also when a second signal ends everything") {
+  Bench bench(
+      "[redis]\nurl = \"redis://redis:6379/5\"\n[[client]]\nname = \"one\"\nkey = \"k\"\nbudget = { usd_per_day = 1.0 }\n"
+      "[[model]]\nname = \"m\"\nprice = { input = 100.0, output = 100.0 }\n");
+  sim::SimRedis redis(bench.world);
+  bench.serve();
+  bench.world.loop.run_for(3s);
+  const auto client = bench.begin_stream();
+  const auto written = [&] {
+    return redis.count("SET") + redis.count("HSET") + redis.count("EVAL") + redis.count("EVALSHA");
+  };
+  const std::uint64_t before = written();
+  bench.instance->stop();
+  bench.instance->stop();
+  REQUIRE(bench.world.loop.run_until([&] { return bench.over.has_value(); }, 5s));
+  CHECK(written() > before);
+}
+
 }  // namespace outrigger::app
