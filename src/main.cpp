@@ -65,6 +65,7 @@ std::optional<outrigger::Duration> seconds_of(std::string_view text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  outrigger::net::keep_standard_descriptors();
   CLI::App app("Outrigger: a caching and resilience proxy that stands beside Dify.", "outrigger");
   app.require_subcommand(1);
   std::string config_file;

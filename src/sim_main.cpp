@@ -59,6 +59,7 @@ int run(const Settings& settings, bool port_only) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  outrigger::net::keep_standard_descriptors();
   CLI::App app(
       "A simulated model provider (OpenAI's, Anthropic's and rerankers' wires), and with a [dify] table a simulated Dify, "
       "for demos, "

@@ -1,5 +1,6 @@
 #include "net/environment.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -16,6 +17,13 @@ std::map<std::string, std::string, std::less<>> environment() {
     variables.emplace(line.substr(0, equals), line.substr(equals + 1));
   }
   return variables;
+}
+
+void keep_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    // The lowest number that is free is the one that open(2) takes.
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return;
+  }
 }
 
 std::uint64_t raise_open_files_limit() {

@@ -53,12 +53,17 @@ Written write_ready(int fd, std::string_view text, int wait_ms) {
   return written;
 }
 
+// A pipe without a reader would keep open(2) waiting, so it is asked not to; what is a file goes on as ever.
 int open_for_append(const std::string& path) {
-  return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+  if (fd >= 0 && is_regular(fd)) ::fcntl(fd, F_SETFL, O_APPEND);
+  return fd;
 }
 
 std::unexpected<Error> cannot_open(const std::string& path, int error) {
-  return std::unexpected(uv_failure(ErrorCode::io_failed, "cannot write to " + path, uv_translate_sys_error(error)));
+  auto failure = uv_failure(ErrorCode::io_failed, "cannot write to " + path, uv_translate_sys_error(error));
+  if (error == ENXIO) failure.detail += " (it is a pipe that nobody reads, or a socket)";
+  return std::unexpected(std::move(failure));
 }
 
 std::string_view level_word(LogLevel level) {

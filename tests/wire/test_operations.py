@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import select
 import signal
 import socket
 import ssl
@@ -462,6 +463,65 @@ def test_the_access_log_is_opened_again_and_may_move(start, tmp_path):
     assert move("off", log).ok
     proxy.chat("seven")
     assert len(lines(log, 2)) == 2 and len(lines(other, 2)) == 2
+
+
+def test_a_pipe_that_nobody_reads_is_no_access_log(start, tmp_path):
+    """Opened as a file is, it would hold the process until somebody comes to read."""
+    sim = start(Sim)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = tmp_path / "piped.toml"
+    config.write_text(upstream(sim) + f'[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n[log]\naccess = "{pipe}"\n')
+    done = subprocess.run([PROGRAM, "serve", "--config", config], capture_output=True, timeout=10)
+    assert done.returncode == 1 and b"the access log cannot be written" in done.stderr and b"nobody reads" in done.stderr
+
+    proxy = start(Outrigger, upstream(sim) + '[log]\naccess = "stdout"\n')
+    proxy.config.write_text(proxy.config.read_text().replace("stdout", str(pipe)))
+    refused = requests.post(proxy.admin + "/api/reload", timeout=10)
+    assert not refused.ok and "nobody reads" in refused.json()["error"]["message"]
+    proxy.chat("one")
+    proxy.access_log(1)
+
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert requests.post(proxy.admin + "/api/reload", timeout=10).ok
+        proxy.chat("two")
+        assert select.select([reader], [], [], 5)[0]
+        assert json.loads(os.read(reader, 65536))["status"] == 200
+    finally:
+        os.close(reader)
+    proxy.send_signal(signal.SIGUSR1)
+    proxy.wait_for("the access log cannot be opened again, the old file stays in use: .*nobody reads")
+    assert proxy.chat("three").status_code == 200
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_standard_descriptors_may_be_closed(start, tmp_path, closed):
+    """What the process opens would take their places, and then get the log's lines."""
+    sim = start(Sim)
+    config = tmp_path / "closed.toml"
+    config.write_text(upstream(sim) + f'[listen]\nllm = "unix:{tmp_path}/llm.sock"\nadmin = "unix:{tmp_path}/admin.sock"\n')
+    redirections = " ".join(f"{number}>&-" for number in closed)
+    child = subprocess.Popen(["/bin/sh", "-c", f'exec "$0" serve --config "$1" {redirections}', PROGRAM, config],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while subprocess.run([PROGRAM, "health", "--config", config], capture_output=True, timeout=10).returncode != 0:
+            assert time.monotonic() < deadline and child.poll() is None
+            time.sleep(0.02)
+        for number in closed:
+            assert os.readlink(f"/proc/{child.pid}/fd/{number}") == "/dev/null"
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(10)
+            link.connect(f"{tmp_path}/llm.sock")
+            link.sendall(b"GET /v1/models HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer sk-test\r\nConnection: close\r\n\r\n")
+            assert hear_all(link).startswith(b"HTTP/1.1 200")
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 0
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def test_the_service_manager_is_told(start, tmp_path):

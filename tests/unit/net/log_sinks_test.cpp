@@ -160,6 +160,25 @@ TEST_CASE("after a rotation lines go to the new file, and the old ones stay in t
   CHECK(nowhere.error().code == ErrorCode::io_failed);
 }
 
+TEST_CASE("a pipe without a reader is refused, not waited for, and one with a reader takes lines") {
+  World world;
+  const TempFile file;
+  REQUIRE(::mkfifo(file.path.c_str(), 0600) == 0);
+  const auto refused = net::FdSink::open(world.loop, file.path);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().detail.contains("nobody reads"));
+  const int reader = ::open(file.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  REQUIRE(reader >= 0);
+  auto sink = net::FdSink::open(world.loop, file.path);
+  REQUIRE(sink.has_value());
+  (*sink)->write("one\n");
+  (*sink)->flush();
+  char text[8];
+  CHECK(::read(reader, text, sizeof text) == 4);
+  ::close(reader);
+  CHECK_FALSE((*sink)->reopen().has_value());
+}
+
 TEST_CASE("a log line has its time, its level, its words, and no other line inside") {
   World world;
   const Pipe pipe;
