@@ -90,9 +90,10 @@ void Instance::declare_gauges() {
       registry_.gauge("outrigger_connections", {{"door", "dify"}}).set(static_cast<double>(dify_server_.connections()));
     }
     const auto certificate = [this](std::string_view key, const std::optional<config::Tls>& tls) {
-      if (!tls) return;
-      registry_.gauge("outrigger_certificate_expires_timestamp_seconds", {{"listen", key}})
-          .set(static_cast<double>(unix_seconds(tls->not_after)));
+      constexpr std::string_view k_family = "outrigger_certificate_expires_timestamp_seconds";
+      // A door that a reload has taken TLS from must not warn of the old one's end for ever.
+      if (!tls) return registry_.drop_gauge(k_family, {{"listen", key}});
+      registry_.gauge(k_family, {{"listen", key}}).set(static_cast<double>(unix_seconds(tls->not_after)));
     };
     certificate("tls", config_->listen.tls);
     certificate("admin_tls", config_->listen.admin_tls);

@@ -212,6 +212,12 @@ Histogram& Registry::histogram(std::string_view family, Labels labels) {
   return *impl_->series(family, Impl::Type::histogram, labels).histogram;
 }
 
+void Registry::drop_gauge(std::string_view family, Labels labels) {
+  const auto known = impl_->by_name.find(family);
+  OR_CHECK(known != impl_->by_name.end() && known->second->type == Impl::Type::gauge);
+  known->second->series.erase(label_text(labels));
+}
+
 void Registry::before_scrape(std::function<void()> hook) { impl_->hooks.push_back(std::move(hook)); }
 
 std::string Registry::expose() { return expose_as(Format::prometheus); }

@@ -1,6 +1,7 @@
 // Metrics: counters, gauges and histograms with bounded label sets, and their Prometheus text form.
 //
-// A handle (Counter&, ...) stays valid as long as its Registry; hot paths look it up once and keep it. One thread.
+// A handle (Counter&, ...) stays valid as long as its Registry; hot paths look it up once and keep it. The exception is a gauge
+// that is dropped. One thread.
 #pragma once
 
 #include <cstdint>
@@ -89,6 +90,8 @@ class Registry {
   Counter& counter(std::string_view family, Labels labels = {});
   Gauge& gauge(std::string_view family, Labels labels = {});
   Histogram& histogram(std::string_view family, Labels labels = {});
+  // What it told of is no more: takes it out of the exposition, and its handle is gone. Nothing happens if it never was.
+  void drop_gauge(std::string_view family, Labels labels);
 
   // Runs before each exposition, to bring gauges up to date.
   void before_scrape(std::function<void()> hook);

@@ -372,6 +372,14 @@ tls = {{ cert = "file:{tmp_path}/door.pem", key = "file:{tmp_path}/door.pem" }}
     assert re.search(r"the certificate in \[listen\] tls expires in [45] days; put a new one into its place", proxy.text())
     left = proxy.metric("outrigger_certificate_expires_timestamp_seconds", listen="tls") - time.time()
     assert 4 * 86400 < left <= 5 * 86400 + 60
+    # Whoever takes it out of the file is not warned of its end any more.
+    text = proxy.config.read_text()
+    proxy.config.write_text(re.sub("(?m)^tls = .*$", "", text))
+    assert requests.post(proxy.admin + "/api/reload", timeout=10).ok
+    assert 'listen="tls"' not in requests.get(proxy.admin + "/metrics", timeout=10).text
+    proxy.config.write_text(text)
+    assert requests.post(proxy.admin + "/api/reload", timeout=10).ok
+    assert proxy.metric("outrigger_certificate_expires_timestamp_seconds", listen="tls") > time.time()
 
 
 def test_doors_may_be_unix_sockets(start, tmp_path):

@@ -144,6 +144,19 @@ TEST_CASE("lost lines are told of the access log that is in use") {
   CHECK(bench.admin("GET", "/api/status").contains("12 lines of the access log were lost"));
 }
 
+TEST_CASE("the end of a certificate is told as long as a door shows it") {
+  constexpr std::string_view k_sample = "outrigger_certificate_expires_timestamp_seconds{listen=\"tls\"} 2000000000\n";
+  Bench bench;
+  bench.serve();
+  CHECK_FALSE(bench.admin("GET", "/metrics").contains("{listen=\"tls\"}"));
+  bench.certificate_ends = WallTime(std::chrono::seconds(2'000'000'000));
+  REQUIRE(bench.instance->reload().empty());
+  CHECK(bench.admin("GET", "/metrics").contains(k_sample));
+  bench.certificate_ends.reset();
+  REQUIRE(bench.instance->reload().empty());
+  CHECK_FALSE(bench.admin("GET", "/metrics").contains("{listen=\"tls\"}"));
+}
+
 TEST_CASE("a drain lets streams end, however often it is asked for, and the first signal is no second one") {
   Bench bench;
   bench.serve();

@@ -43,6 +43,18 @@ TEST_CASE("a family may be declared again as what it is") {
   CHECK(registry.counter("x_total").value() == 1);
 }
 
+TEST_CASE("a gauge that is dropped is not told any more, and its siblings are") {
+  Registry registry;
+  registry.declare_gauge("x", "x");
+  registry.gauge("x", {{"m", "a"}}).set(1);
+  registry.gauge("x", {{"m", "b"}}).set(2);
+  registry.drop_gauge("x", {{"m", "a"}});
+  registry.drop_gauge("x", {{"m", "never there"}});
+  CHECK_FALSE(registry.expose().contains("x{m=\"a\"}"));
+  CHECK(registry.expose().contains("x{m=\"b\"} 2\n"));
+  CHECK(registry.gauge("x", {{"m", "a"}}).value() == 0);
+}
+
 TEST_CASE("label values are escaped, cut and made valid UTF-8") {
   struct Row {
     std::string value, printed;
