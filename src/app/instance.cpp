@@ -207,7 +207,8 @@ void Instance::tell(Phase phase, std::string_view words) const {
 }
 
 std::string Instance::reload() {
-  tell(Phase::reloading, {});
+  // Before it is ready and after it was told to stop, a reload is no phase of its own.
+  if (serving()) tell(Phase::reloading, {});
   const config::Loaded loaded = parts_.load();
   report(parts_.log, loaded.diagnostics);
   std::string why;
@@ -226,7 +227,7 @@ std::string Instance::reload() {
     parts_.log.error("the configuration was not reloaded; the old one stays in force");
     why.insert(0, "Not reloaded. ");
   }
-  tell(serving() ? Phase::ready : Phase::stopping, why.empty() ? "configuration reloaded" : why);
+  if (serving()) tell(Phase::ready, why.empty() ? "configuration reloaded" : why);
   return why;
 }
 

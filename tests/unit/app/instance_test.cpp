@@ -217,4 +217,22 @@ TEST_CASE("what clients have spent is told to Redis also when a second signal en
   CHECK(written() > before);
 }
 
+TEST_CASE("a reload is a phase of its own only while the program serves") {
+  Bench bench("[redis]\nurl = \"redis://redis:6379/5\"");
+  // Redis is asked for the secret, and takes its time.
+  bench.world.net.site({"redis", 6379, false}).faults.blackhole = 1;
+  bench.world.loop.run_for(100ms);
+  REQUIRE_FALSE(bench.instance->serving());
+  REQUIRE(bench.instance->reload().empty());
+  CHECK(bench.phases.empty());
+  bench.serve();
+  CHECK(bench.phases == std::vector{Phase::ready});
+  REQUIRE(bench.instance->reload().empty());
+  CHECK(bench.phases == std::vector{Phase::ready, Phase::reloading, Phase::ready});
+  const auto client = bench.begin_stream();
+  bench.instance->drain();
+  REQUIRE(bench.instance->reload().empty());
+  CHECK(bench.phases == std::vector{Phase::ready, Phase::reloading, Phase::ready, Phase::stopping});
+}
+
 }  // namespace outrigger::app
