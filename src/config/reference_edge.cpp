@@ -31,8 +31,9 @@ Section listen_section() {
   section.name = "listen";
   section.text =
       "The doors: addresses with a port (`\"0.0.0.0:8080\"`, `\"[::1]:8080\"`), or a socket file "
-      "(`\"unix:/run/outrigger/llm.sock\"`), where only who may write to the file comes in. A change of an address takes a "
-      "restart; a new certificate does not.";
+      "(`\"unix:/run/outrigger/llm.sock\"`), where only its owner and its group come in (mode 0660, whatever the umask is). "
+      "A "
+      "change of an address takes a restart; a new certificate does not.";
   section.example = "[listen]\nllm = \"0.0.0.0:8080\"\ndify = \"0.0.0.0:8081\"\nadmin = \"127.0.0.1:9090\"\n";
   add(section,
       {text("llm", is(listen.llm), {},

@@ -90,11 +90,17 @@ bool is_stale(const std::string& path, const SocketAddress& address) {
 
 // 0, or errno.
 int bind_and_listen(int fd, const io::Address& at, const SocketAddress& address) {
+  // Its owner and its group may connect to a Unix socket. The umask of the process says who may read files, and would leave
+  // sockets to root. It may be changed for a moment, since no other thread makes files.
+  const mode_t before = at.is_unix ? ::umask(0117) : 0;
   int status = ::bind(fd, address.get(), address.size);
   if (status != 0 && errno == EADDRINUSE && at.is_unix && is_stale(at.host, address)) {
     ::unlink(at.host.c_str());
     status = ::bind(fd, address.get(), address.size);
   }
+  const int error = errno;
+  if (at.is_unix) ::umask(before);
+  errno = error;
   return status != 0 || ::listen(fd, k_backlog) != 0 ? errno : 0;
 }
 

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import threading
 import time
@@ -390,7 +391,7 @@ def test_doors_may_be_unix_sockets(start, tmp_path):
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(f"{tmp_path}/llm.sock")
     stale.close()
-    proxy = Process([PROGRAM, "serve", "--config", config], tmp_path / "log")
+    proxy = Process(["/bin/sh", "-c", 'umask 0077; exec "$0" serve --config "$1"', PROGRAM, config], tmp_path / "log")
 
     def ask(door, request):
         with socket.socket(socket.AF_UNIX) as link:
@@ -406,6 +407,8 @@ def test_doors_may_be_unix_sockets(start, tmp_path):
                     b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
         assert b"x-outrigger-cache: miss" in ask("llm", question).lower()
         assert b"x-outrigger-cache: hit" in ask("llm", question).lower()
+        # The unit's UMask=0077 would keep out whoever is not root; who may come is a matter of the group.
+        assert stat.S_IMODE(os.stat(f"{tmp_path}/llm.sock").st_mode) == 0o660
         status = ask("admin", b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert status.startswith(b"HTTP/1.1 200")
         done = subprocess.run([PROGRAM, "health", "--config", config], capture_output=True, timeout=10)

@@ -219,6 +219,9 @@ TEST_CASE("a listener takes away its own socket file and nobody else's") {
   World world;
   const std::string path = "/tmp/outrigger-net-turns-" + std::to_string(::getpid()) + ".sock";
   auto first = std::make_unique<Door>(world, io::Address{path, 0, true});
+  struct stat about {};
+  REQUIRE(::stat(path.c_str(), &about) == 0);
+  CHECK((about.st_mode & 0777) == 0660);
   // Somebody removed it, and another listens there now.
   REQUIRE(::unlink(path.c_str()) == 0);
   auto second = std::make_unique<Door>(world, io::Address{path, 0, true});
