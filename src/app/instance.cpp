@@ -71,6 +71,8 @@ void Instance::declare_gauges() {
   registry_.declare_gauge("outrigger_cache_bytes", "Bytes that they hold.");
   registry_.declare_gauge("outrigger_upstream_calls", "Calls upstream that are under way.");
   registry_.declare_gauge("outrigger_connections", "Open client connections, by door.");
+  registry_.declare_counter("outrigger_connections_refused_total",
+                            "Connections that were turned away before they could ask for anything, by door and reason.");
   registry_.declare_gauge("outrigger_build_info", "Always 1; the version is in the label.");
   registry_.declare_gauge("outrigger_certificate_expires_timestamp_seconds",
                           "When the certificate of a door ends, in seconds since 1970.");
@@ -123,9 +125,9 @@ bool Instance::open_admin_door() {
     parts_.log.error(address.error().detail);
     return false;
   }
-  auto listener =
-      parts_.world.net.listen(*address, tls_settings(config_->listen.admin_tls),
-                              [this](std::unique_ptr<io::Stream> stream) { admin_server_.accept(std::move(stream)); });
+  auto listener = parts_.world.net.listen(
+      *address, tls_settings(config_->listen.admin_tls),
+      [this](std::unique_ptr<io::Stream> stream) { accept("admin", admin_server_, admin_limits, std::move(stream)); });
   if (!listener) {
     parts_.log.error(fmt::format("the admin door cannot listen on {}: {}. Set [listen] admin to a free address.",
                                  config_->listen.admin, listener.error().detail));
@@ -140,16 +142,18 @@ void Instance::allow_admin(const io::Address& address) {
   admin_.set_access({io::is_loopback(address), config_->admin_token ? config_->admin_token->text : std::string()});
 }
 
-std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const std::string& at, http::Server& server) {
+std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const std::string& at, http::Server& server,
+                                                  Limits limits) {
   const auto address = io::parse_address(at);
   if (!address) {
     parts_.log.error(address.error().detail);
     end(1);
     return nullptr;
   }
-  auto listener =
-      parts_.world.net.listen(*address, tls_settings(config_->listen.tls),
-                              [&server](std::unique_ptr<io::Stream> stream) { server.accept(std::move(stream)); });
+  auto listener = parts_.world.net.listen(*address, tls_settings(config_->listen.tls),
+                                          [this, name, &server, limits](std::unique_ptr<io::Stream> stream) {
+                                            accept(name, server, limits, std::move(stream));
+                                          });
   if (listener) return std::move(*listener);
   parts_.log.error(fmt::format("the {0} door cannot listen on {1}: {2}. Set [listen] {0}{3} to a free address.", name, at,
                                listener.error().detail, name == "llm" ? ", or --listen," : ""));
@@ -157,11 +161,40 @@ std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const s
   return nullptr;
 }
 
+void Instance::accept(std::string_view door, http::Server& server, Limits limits, std::unique_ptr<io::Stream> stream) {
+  const std::size_t most = limits(*config_).connections;
+  if (server.connections() < most) return server.accept(std::move(stream));
+  count_refused(door, "limit",
+                fmt::format("its {} are taken{}", most, door == "admin" ? "" : ", raise [limits] connections"));
+}
+
+void Instance::note_refused(const io::Address& at, std::string_view why, std::string_view words) {
+  for (const auto& [door, listener] :
+       {std::pair{"llm", &llm_listener_}, {"dify", &dify_listener_}, {"admin", &admin_listener_}}) {
+    if (*listener != nullptr && (*listener)->bound() == at) return count_refused(door, why, words);
+  }
+}
+
+void Instance::count_refused(std::string_view door, std::string_view why, std::string_view words) {
+  registry_.counter("outrigger_connections_refused_total", {{"door", door}, {"reason", why}}).add();
+  Refusals& refusals = refusals_[{std::string(door), std::string(why)}];
+  ++refusals.untold;
+  if (refusals.told.pending()) return;
+  const std::string how_many = refusals.untold == 1 ? "a connection" : fmt::format("{} connections", refusals.untold);
+  const std::string_view reason = why == "tls"         ? "no TLS came about"
+                                  : why == "tls_limit" ? "too many TLS handshakes are under way"
+                                                       : "it is full";
+  parts_.log.warning(
+      fmt::format("the {} door has turned away {}: {}{}{}", door, how_many, reason, words.empty() ? "" : "; ", words));
+  refusals.untold = 0;
+  refusals.told = parts_.world.loop.after(k_between_refusals, [] {});
+}
+
 void Instance::open_doors() {
-  llm_listener_ = open_door("llm", config_->listen.llm, llm_server_);
+  llm_listener_ = open_door("llm", config_->listen.llm, llm_server_, server_limits);
   if (llm_listener_ == nullptr) return;
   if (config_->listen.dify) {
-    dify_listener_ = open_door("dify", *config_->listen.dify, dify_server_);
+    dify_listener_ = open_door("dify", *config_->listen.dify, dify_server_, dify_limits);
     if (dify_listener_ == nullptr) return;
   }
   state_ = State::serving;

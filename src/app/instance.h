@@ -8,8 +8,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "admin/admin_door.h"
 #include "cache/store.h"
@@ -60,6 +63,9 @@ class Instance {
   void drain();
   // What SIGTERM asks for: the first drains, if that has not begun; a second ends at once, and whoever still waits is told so.
   void stop();
+  // A connection to the door that listens on `at` was turned away before it could ask for anything. `why`: the metric's label;
+  // `words`: what else is known of it, for people, may be empty.
+  void note_refused(const io::Address& at, std::string_view why, std::string_view words);
 
   [[nodiscard]] bool serving() const { return state_ == State::serving; }
   [[nodiscard]] std::optional<io::Address> llm_address() const;
@@ -76,6 +82,8 @@ class Instance {
  private:
   // How long the first answer of Redis is waited for before serving without it.
   static constexpr Duration k_secret_wait = 500ms;
+  // Connections that are turned away are spoken of this often, by door and reason.
+  static constexpr Duration k_between_refusals = 60s;
   // A certificate is spoken of from this long before its end.
   static constexpr Duration k_certificate_soon = 14 * 24h;
   // How long the last error messages may take to leave.
@@ -97,8 +105,12 @@ class Instance {
   std::string apply(std::shared_ptr<const config::Config> config);
   void log_changes(const config::Config& before) const;
   void tell(Phase phase, std::string_view words) const;
+  using Limits = http::ServerLimits (*)(const config::Config&);
+  // A connection that has come, unless the door is full.
+  void accept(std::string_view door, http::Server& server, Limits limits, std::unique_ptr<io::Stream> stream);
+  void count_refused(std::string_view door, std::string_view why, std::string_view words);
   // Null: it could not, which ends the instance.
-  std::unique_ptr<io::Listener> open_door(std::string_view name, const std::string& at, http::Server& server);
+  std::unique_ptr<io::Listener> open_door(std::string_view name, const std::string& at, http::Server& server, Limits limits);
   [[nodiscard]] bool is_stopping() const { return state_ == State::leaving || state_ == State::draining; }
   void begin_drain();
   // Ends what is still under way.
@@ -135,6 +147,11 @@ class Instance {
   std::string reload_problem_;  // why the last reload was refused; empty: it was not
   unsigned stops_ = 0;          // how often stop() was called
   bool saving_ = false;
+  struct Refusals {
+    std::uint64_t untold = 0;
+    io::Timer told;  // pending: not again yet
+  };
+  std::map<std::pair<std::string, std::string>, Refusals> refusals_;  // by door and reason
 };
 
 // For people: one line each.

@@ -123,6 +123,10 @@ int serve(const ServeOptions& options) {
   }
 
   net::UvNet net(loop, &log);
+  Instance* running = nullptr;
+  net.on_refused([&running](const io::Address& at, std::string_view why, std::string_view words) {
+    if (running != nullptr) running->note_refused(at, why, words);
+  });
   Rng rng(net::random_seed());
   AccessLog access_log(loop);
   const auto access = access_log.move(loaded.config->log);
@@ -154,6 +158,7 @@ int serve(const ServeOptions& options) {
                       exit_code = code;
                       loop.stop();
                     });
+  running = &instance;
   Watches watched(loop, instance);
   watched.watch(options.config_file, loaded.files);
   watches = &watched;

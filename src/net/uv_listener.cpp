@@ -122,9 +122,11 @@ struct UvListener::Handshake {
   std::unique_ptr<io::Pending> pending;
 };
 
-UvListener::UvListener(UvLoop& loop, obs::Log* log) : loop_(loop), log_(log) {}
+UvListener::UvListener(UvLoop& loop, obs::Log* log, Refused refused)
+    : loop_(loop), log_(log), refused_(std::move(refused)) {}
 
-Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Address& at, obs::Log* log, Accepted accepted) {
+Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Address& at, obs::Log* log, Refused refused,
+                                                     Accepted accepted) {
   const std::optional<SocketAddress> address = resolve_local(at);
   if (!address) return cannot_listen(at, EADDRNOTAVAIL);
   Fd fd(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -136,7 +138,7 @@ Result<std::unique_ptr<UvListener>> UvListener::open(UvLoop& loop, const io::Add
   }
   if (const int error = bind_and_listen(fd.get(), at, *address); error != 0) return cannot_listen(at, error);
 
-  std::unique_ptr<UvListener> listener(new UvListener(loop, log));
+  std::unique_ptr<UvListener> listener(new UvListener(loop, log, std::move(refused)));
   listener->bound_ = at;
   if (at.is_unix) {
     if (const auto about = look_at(at.host)) listener->file_ = File{at.host, about->st_dev, about->st_ino};
@@ -223,13 +225,18 @@ void UvListener::rest(int error) {
 void UvListener::hand_over(std::unique_ptr<io::Stream> stream) { door_->accepted(std::move(stream)); }
 
 void UvListener::begin_handshake(std::unique_ptr<io::Stream> stream) {
-  if (handshakes_.size() >= k_handshakes_max) return;
+  if (handshakes_.size() >= k_handshakes_max) return refuse("tls_limit", {});
   const auto at = handshakes_.emplace(handshakes_.end());
   at->pending =
       accept_tls(loop_, std::move(stream), *tls_, k_handshake_limit, [this, at](Result<std::unique_ptr<io::Stream>> result) {
         handshakes_.erase(at);
-        if (result) hand_over(std::move(*result));
+        if (!result) return refuse("tls", result.error().detail);
+        hand_over(std::move(*result));
       });
+}
+
+void UvListener::refuse(std::string_view why, std::string_view words) const {
+  if (refused_) refused_(bound_, why, words);
 }
 
 }  // namespace outrigger::net

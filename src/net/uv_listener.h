@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "io/net.h"
 #include "net/socket_address.h"
@@ -23,11 +24,15 @@
 namespace outrigger::net {
 
 using Accepted = std::move_only_function<void(std::unique_ptr<io::Stream>)>;
+// A connection was closed before it was handed over. `why`: "tls", its handshake has failed or took too long; "tls_limit", too many
+// of them were under way. `words`: what else is known, for people; may be empty.
+using Refused = std::function<void(const io::Address& at, std::string_view why, std::string_view words)>;
 
 class UvListener final : public io::Listener {
  public:
-  // Without TLS, until set_tls. `log` may be null and must outlive the listener. Errors: io_failed.
-  static Result<std::unique_ptr<UvListener>> open(UvLoop& loop, const io::Address& at, obs::Log* log, Accepted accepted);
+  // Without TLS, until set_tls. `log` may be null and must outlive the listener; `refused` may be empty. Errors: io_failed.
+  static Result<std::unique_ptr<UvListener>> open(UvLoop& loop, const io::Address& at, obs::Log* log, Refused refused,
+                                                  Accepted accepted);
   ~UvListener() override;
   UvListener(const UvListener&) = delete;
   UvListener& operator=(const UvListener&) = delete;
@@ -38,17 +43,19 @@ class UvListener final : public io::Listener {
  private:
   struct Door;
   struct Handshake;
-  UvListener(UvLoop& loop, obs::Log* log);
+  UvListener(UvLoop& loop, obs::Log* log, Refused refused);
   void watch();
   // False: stop accepting in this turn.
   bool accept_one();
   void rest(int error);
   void hand_over(std::unique_ptr<io::Stream> stream);
   void begin_handshake(std::unique_ptr<io::Stream> stream);
+  void refuse(std::string_view why, std::string_view words) const;
 
   UvLoop& loop_;
   SslContext tls_;
   obs::Log* log_;
+  Refused refused_;
   io::Address bound_;
   struct File {
     std::string path;

@@ -2,7 +2,6 @@
 
 #include "net/tls_handshake.h"
 #include "net/uv_connect.h"
-#include "net/uv_listener.h"
 
 namespace outrigger::net {
 
@@ -17,7 +16,7 @@ std::unique_ptr<io::Pending> UvNet::start_tls(std::unique_ptr<io::Stream> stream
 
 Result<std::unique_ptr<io::Listener>> UvNet::listen(const io::Address& at, const std::optional<io::TlsServer>& tls,
                                                     std::move_only_function<void(std::unique_ptr<io::Stream>)> accepted) {
-  Result<std::unique_ptr<UvListener>> opened = UvListener::open(loop_, at, log_, std::move(accepted));
+  Result<std::unique_ptr<UvListener>> opened = UvListener::open(loop_, at, log_, refused_, std::move(accepted));
   if (!opened) return std::unexpected(opened.error());
   if (const auto set = (*opened)->set_tls(tls); !set) return std::unexpected(set.error());
   return std::move(*opened);

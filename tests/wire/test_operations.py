@@ -570,3 +570,37 @@ def test_limits_that_are_too_tight_are_said_at_the_start(start, tmp_path):
         assert "only 300 MiB of memory are allowed, but a full cache ([cache] memory = 256 MiB)" in log
     finally:
         assert proxy.stop() == 0
+
+
+def test_connections_that_are_turned_away_are_counted(start, tmp_path):
+    sim = start(Sim)
+    cert, key = Authority(tmp_path, "ca").issue("door")
+    (tmp_path / "door.pem").write_text(cert + key)
+    proxy = start(Outrigger, upstream(sim) + f"""
+[limits]
+connections = 2
+[listen]
+llm = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+tls = {{ cert = "file:{tmp_path}/door.pem", key = "file:{tmp_path}/door.pem" }}
+""")
+
+    def dial():
+        return socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+
+    def counted(reason):
+        return proxy.metric("outrigger_connections_refused_total", door="llm", reason=reason)
+
+    with dial() as plain:  # http where https is spoken
+        plain.sendall(b"GET /v1/models HTTP/1.1\r\nHost: o\r\n\r\n")
+        hear_all(plain)
+    proxy.wait_for("the llm door has turned away a connection: no TLS came about; .*http request")
+    assert (counted("tls"), counted("limit")) == (1, 0)
+
+    trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    links = [trust.wrap_socket(dial(), server_hostname="localhost") for _ in range(3)]
+    assert hear_all(links[2]) == b""
+    proxy.wait_for("the llm door has turned away a connection: it is full; its 2 are taken")
+    assert (counted("tls"), counted("limit")) == (1, 1)
+    for link in links:
+        link.close()

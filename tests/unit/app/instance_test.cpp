@@ -217,6 +217,35 @@ TEST_CASE("what clients have spent is told to Redis also when a second signal en
   CHECK(written() > before);
 }
 
+TEST_CASE("connections that are turned away are counted by door and reason, and spoken of once a minute") {
+  Bench bench("[limits]\nconnections = 2");
+  bench.serve();
+  const auto refused = [&] {
+    const auto client = sim::dial(bench.world, k_llm);
+    REQUIRE(client != nullptr);
+    bench.world.loop.run_for(1s);
+    return client->ended();
+  };
+  const auto told = [&](std::string_view words) {
+    return std::ranges::count_if(bench.log.lines, [&](const std::string& line) { return line.contains(words); });
+  };
+  const auto first = sim::dial(bench.world, k_llm), second = sim::dial(bench.world, k_llm);
+  CHECK_FALSE(bench.admin("GET", "/metrics").contains("outrigger_connections_refused_total{"));
+  for (int i = 0; i < 3; ++i) CHECK(refused());
+  CHECK(bench.admin("GET", "/metrics").contains("outrigger_connections_refused_total{door=\"llm\",reason=\"limit\"} 3\n"));
+  CHECK(told("the llm door has turned away a connection: it is full; its 2 are taken, raise [limits] connections") == 1);
+  CHECK(told("has turned away") == 1);
+  bench.world.loop.run_for(60s);
+  // The first two have said nothing for so long that they were closed.
+  const auto third = sim::dial(bench.world, k_llm), fourth = sim::dial(bench.world, k_llm);
+  CHECK(refused());
+  CHECK(told("has turned away 3 connections") == 1);
+  bench.instance->note_refused(k_admin, "tls", "it spoke of something else");
+  bench.instance->note_refused({"elsewhere", 1, false}, "tls", "");
+  CHECK(bench.admin("GET", "/metrics").contains("outrigger_connections_refused_total{door=\"admin\",reason=\"tls\"} 1\n"));
+  CHECK(told("the admin door has turned away a connection: no TLS came about; it spoke of something else") == 1);
+}
+
 TEST_CASE("a reload is a phase of its own only while the program serves") {
   Bench bench("[redis]\nurl = \"redis://redis:6379/5\"");
   // Redis is asked for the secret, and takes its time.

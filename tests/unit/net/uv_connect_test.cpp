@@ -10,8 +10,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "net/environment.h"
 #include "net/file.h"
 #include "support.h"
+#include "test_ca.h"
 
 namespace outrigger {
 namespace {
@@ -199,6 +201,35 @@ TEST_CASE("a socket file that nobody listens behind is taken over, a living one 
     CHECK(world.connect({path, 0, true}).has_value());
   }
   ::unlink(path.c_str());
+}
+
+TEST_CASE("who is turned away before the handshake's end is told of, with the reason") {
+  World world;
+  std::vector<std::string> told;
+  world.net.on_refused([&](const io::Address& at, std::string_view why, std::string_view words) {
+    told.push_back(io::to_string(at) + " " + std::string(why) + " " + std::string(words));
+  });
+  Door door(world, {"127.0.0.1", 0, false}, test::TestCa().issue());
+  const std::string at = io::to_string(door.listener->bound());
+  auto plain = world.connect(door.listener->bound());
+  REQUIRE(plain.has_value());
+  const Bytes words = Bytes::copy("GET / HTTP/1.1\r\n\r\n");
+  (*plain)->write({&words, 1});
+  REQUIRE(world.until([&] { return told.size() == 1; }));
+  CHECK(told[0].starts_with(at + " tls "));
+  CHECK(told[0].contains("http request"));
+
+  // Handshakes that do not go on, until there is no room for more.
+  net::raise_open_files_limit();
+  test::Streams idle;
+  for (int i = 0; i < 1025; ++i) {
+    auto connected = world.connect(door.listener->bound());
+    CAPTURE(i);
+    REQUIRE(connected.has_value());
+    idle.push_back(std::move(*connected));
+  }
+  REQUIRE(world.until([&] { return told.size() == 2; }));
+  CHECK(told[1] == at + " tls_limit ");
 }
 
 TEST_CASE("an ordinary file at the path of a listener is left alone, and the error says so") {
