@@ -5,6 +5,19 @@
 #include "config/changes.h"
 
 namespace outrigger::app {
+namespace {
+
+// Why the door of that name cannot be opened, and what to do about it, for people.
+std::string why_shut(std::string_view name, const std::string& at, const Error& error) {
+  if (error.code == ErrorCode::bad_config) {
+    return fmt::format("the {} door cannot be opened: {}. Put that right in [listen] {}.", name, error.detail,
+                       name == "admin" ? "admin_tls" : "tls");
+  }
+  return fmt::format("the {0} door cannot listen on {1}: {2}. Set [listen] {0}{3} to a free address.", name, at,
+                     error.detail, name == "llm" ? ", or --listen," : "");
+}
+
+}  // namespace
 
 void report(obs::Log& log, const std::vector<config::Diagnostic>& diagnostics) {
   for (const config::Diagnostic& diagnostic : diagnostics) {
@@ -129,8 +142,7 @@ bool Instance::open_admin_door() {
       *address, tls_settings(config_->listen.admin_tls),
       [this](std::unique_ptr<io::Stream> stream) { accept("admin", admin_server_, admin_limits, std::move(stream)); });
   if (!listener) {
-    parts_.log.error(fmt::format("the admin door cannot listen on {}: {}. Set [listen] admin to a free address.",
-                                 config_->listen.admin, listener.error().detail));
+    parts_.log.error(why_shut("admin", config_->listen.admin, listener.error()));
     return false;
   }
   admin_listener_ = std::move(*listener);
@@ -155,8 +167,7 @@ std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const s
                                             accept(name, server, limits, std::move(stream));
                                           });
   if (listener) return std::move(*listener);
-  parts_.log.error(fmt::format("the {0} door cannot listen on {1}: {2}. Set [listen] {0}{3} to a free address.", name, at,
-                               listener.error().detail, name == "llm" ? ", or --listen," : ""));
+  parts_.log.error(why_shut(name, at, listener.error()));
   end(1);
   return nullptr;
 }

@@ -149,9 +149,10 @@ void read_redis(TableReader& top, Config& config) {
   set(redis.database, table.integer("database", {0, k_max_database}));
   read_prefix(table, redis);
   set(redis.timeout, table.duration("timeout", {1ms, 10s}));
-  if (const auto ca = read_pem(table, "ca", "CERTIFICATE")) redis.ca = ca->value;
-  if (!redis.ca.empty() && !redis.tls) {
+  if (table.find("ca") != nullptr && !redis.tls) {
     table.context().error(table.place_of("ca"), "`ca` is for TLS only; write rediss:// in `url`, or leave `ca` out");
+  } else if (const auto ca = read_ca(table, "ca")) {
+    redis.ca = ca->value;
   }
   table.refuse("host", "is part of `url`; write url = \"redis://host:port/5\"");
   table.refuse("port", "is part of `url`; write url = \"redis://host:port/5\"");

@@ -110,5 +110,7 @@ void with_table(TableReader& owner, std::string_view key, Read&& read) {
 
 // A PEM text that must hold a block of the given kind ("CERTIFICATE", "PRIVATE KEY").
 std::optional<Text> read_pem(TableReader& table, std::string_view key, std::string_view kind);
+// Certificates that others' are to lead to, in PEM form: at least one, and each can be read.
+std::optional<Text> read_ca(TableReader& table, std::string_view key);
 
 }  // namespace outrigger::config

@@ -171,7 +171,7 @@ void read_headers(TableReader& table, Upstream& upstream) {
 }
 
 void read_tls(TableReader& table, Upstream& upstream) {
-  if (const auto ca = read_pem(table, "ca", "CERTIFICATE")) upstream.ca = ca->value;
+  if (const auto ca = read_ca(table, "ca")) upstream.ca = ca->value;
   set(upstream.verify, table.boolean("verify"));
   if (!upstream.verify) {
     table.context().warning(table.place_of("verify"),

@@ -383,6 +383,23 @@ tls = {{ cert = "file:{tmp_path}/door.pem", key = "file:{tmp_path}/door.pem" }}
     assert proxy.metric("outrigger_certificate_expires_timestamp_seconds", listen="tls") > time.time()
 
 
+def test_a_certificate_that_openssl_does_not_take_is_no_trouble_with_the_address(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=door", "-keyout", key, "-out", cert)
+    strict = tmp_path / "openssl.cnf"  # a system that asks for more than the usual
+    strict.write_text("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = DEFAULT:@SECLEVEL=3\n")
+    config = tmp_path / "o.toml"
+    pair = f'{{ cert = "file:{cert}", key = "file:{key}" }}'
+    for name, door in (("tls", "llm"), ("admin_tls", "admin")):
+        config.write_text(f'[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n{name} = {pair}\n'
+                          '[[upstream]]\nname = "x"\nurl = "http://127.0.0.1:1/v1"\n')
+        done = subprocess.run([PROGRAM, "serve", "--config", config], capture_output=True, timeout=20, text=True,
+                              env={**os.environ, "OPENSSL_CONF": str(strict)})
+        assert done.returncode == 1
+        assert f"the {door} door cannot be opened: " in done.stderr and "too small" in done.stderr
+        assert f"in [listen] {name}." in done.stderr and "free address" not in done.stderr
+
+
 def test_doors_may_be_unix_sockets(start, tmp_path):
     sim = start(Sim)
     config = tmp_path / "unix.toml"

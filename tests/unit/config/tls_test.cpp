@@ -62,6 +62,78 @@ TEST_CASE("the admin door has a pair of its own; whoever comes to the others may
   CHECK(refused.front().contains("admin_token"));
 }
 
+// The beginning of a text, as a program leaves it that is stopped while it writes.
+std::string cut(const std::string& text) { return text.substr(0, text.size() - 60); }
+
+TEST_CASE("certificates to believe are read while loading, and all of them have to be whole") {
+  const std::string root = ca().root();
+  struct Row {
+    std::string pem, words;
+  };
+  const Row rows[] = {
+      {root, ""},
+      {root + "\nsome words\n" + ca().issue().certificate_chain, ""},
+      {root + ca().issue().private_key, ""},
+      {cut(root), "holds no certificate that can be read"},
+      {"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "holds no certificate that can be read"},
+      {"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "holds no certificate that can be read"},
+      {root + root + cut(root), "cannot be read from after its first 2 certificates on"},
+      {"rubbish", "holds no PEM block `CERTIFICATE`"},
+  };
+  const Pair pair;
+  const std::string both = file("cert", pair.cert) + ", " + file("key", pair.key);
+  for (const Row& row : rows) {
+    CAPTURE(row.pem, row.words);
+    const TemporaryFile bundle(row.pem);
+    const std::string key = file("ca", bundle);
+    struct Place {
+      std::string at, key;
+      Loaded loaded;
+    };
+    const Place places[] = {
+        {"o.toml:4:6", "`ca`", load(std::string(k_upstream) + key + "\n")},
+        {"o.toml:6:6", "`ca`", load_with_upstream("[redis]\nurl = \"rediss://h\"\n" + key + "\n")},
+        {"o.toml:2:", "`client_ca`", load_tls("tls", both + ", client_" + key)},
+    };
+    for (const Place& place : places) {
+      CAPTURE(place.at, all(place.loaded));
+      CHECK((place.loaded.config != nullptr) == row.words.empty());
+      if (row.words.empty()) continue;
+      REQUIRE(errors(place.loaded).size() == 1);
+      CHECK(errors(place.loaded).front().starts_with(place.at));
+      CHECK(errors(place.loaded).front().contains(place.key + " " + row.words));
+    }
+  }
+}
+
+TEST_CASE("a pair that OpenSSL would not show is refused before a door needs it") {
+  struct Row {
+    outrigger::test::CertificateOptions options;
+    std::string words;
+  };
+  const Row rows[] = {
+      {{.rsa_bits = 2048}, ""},
+      {{.rsa_bits = 1024}, "`cert` has a key that is too weak"},
+      {{.is_sha1 = true}, "`cert` is signed over a digest that is too weak"},
+  };
+  for (const Row& row : rows) {
+    const Pair pair(ca().issue(row.options));
+    const auto loaded = load_tls("tls", file("cert", pair.cert) + ", " + file("key", pair.key));
+    CAPTURE(row.words, all(loaded));
+    CHECK((loaded.config != nullptr) == row.words.empty());
+    if (row.words.empty()) continue;
+    REQUIRE(errors(loaded).size() == 1);
+    CHECK(errors(loaded).front().starts_with("o.toml:2:"));
+    CHECK(errors(loaded).front().contains(row.words));
+  }
+  auto half = ca().issue();
+  half.certificate_chain += cut(ca().root());
+  const Pair pair(half);
+  const auto loaded = load_tls("admin_tls", file("cert", pair.cert) + ", " + file("key", pair.key));
+  REQUIRE(errors(loaded).size() == 1);
+  CHECK(errors(loaded).front().contains("`cert` cannot be read from after its first certificate on"));
+}
+
 TEST_CASE("what does not fit together is refused with the reason") {
   const Pair pair;
   const Pair other;

@@ -68,12 +68,12 @@ TestCa::TestCa() : key_(EVP_EC_gen("P-256")), root_(make_certificate("test root"
 }
 
 io::TlsServer TestCa::issue(const CertificateOptions& options) const {
-  const std::unique_ptr<EVP_PKEY, Free> key(EVP_EC_gen("P-256"));
+  const std::unique_ptr<EVP_PKEY, Free> key(options.rsa_bits > 0 ? EVP_RSA_gen(options.rsa_bits) : EVP_EC_gen("P-256"));
   const std::unique_ptr<X509, Free> leaf(make_certificate("test leaf", key.get(), options.from_s, options.until_s));
   X509_set_issuer_name(leaf.get(), X509_get_subject_name(root_.get()));
   add_extension(leaf.get(), root_.get(), NID_basic_constraints, "CA:FALSE");
   add_extension(leaf.get(), root_.get(), NID_subject_alt_name, options.names);
-  X509_sign(leaf.get(), key_.get(), EVP_sha256());
+  X509_sign(leaf.get(), key_.get(), options.is_sha1 ? EVP_sha1() : EVP_sha256());
   return {pem(leaf.get()), pem(key.get())};
 }
 

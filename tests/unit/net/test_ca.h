@@ -15,6 +15,8 @@ struct CertificateOptions {
   std::string names = "DNS:server.test,IP:127.0.0.1";  // subjectAltName
   long from_s = -3600;                                 // relative to now
   long until_s = 3600;
+  unsigned rsa_bits = 0;  // of the key; 0: it is on P-256
+  bool is_sha1 = false;   // what the signature is over
 };
 
 class TestCa {
