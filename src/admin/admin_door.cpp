@@ -22,7 +22,9 @@ AdminDoor::AdminDoor(io::World world, proxy::LlmDoor& door, obs::Registry& regis
 }
 
 std::unique_ptr<http::ExchangeHandler> AdminDoor::on_request(http::Exchange& exchange) {
-  return std::make_unique<AdminFlow>(*this, exchange);
+  auto flow = std::make_unique<AdminFlow>(*this, exchange);
+  flow->begin();
+  return flow;
 }
 
 http::Acceptor::ErrorBody AdminDoor::on_refused(ErrorCode code) {

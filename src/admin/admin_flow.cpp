@@ -3,6 +3,7 @@
 #include <yyjson.h>
 
 #include <charconv>
+#include <limits>
 
 #include <fmt/format.h>
 #include "admin/accept.h"
@@ -19,6 +20,12 @@ constexpr std::string_view k_places =
     "/api/targets/<upstream:model>/open|close, /api/reload, /api/drain";
 
 constexpr std::string_view k_targets = "/api/targets/";
+constexpr std::string_view k_explain = "/api/explain";
+
+// Of every body but that of a request to be explained: what is purged is said in a line.
+constexpr std::uint64_t k_body_max = 64 * 1024;
+
+bool only_reads(const http::RequestHead& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -98,18 +105,38 @@ cache::PurgeFilter purge_filter(std::string_view body, bool& dry_run, std::strin
 
 }  // namespace
 
+void AdminFlow::begin() {
+  const http::RequestHead& request = exchange_.request();
+  const std::string_view path = http::split_target(request.target).path;
+  if (!enter(path)) return;
+  if (!only_reads(request)) body_max_ = path == k_explain ? std::numeric_limits<std::uint64_t>::max() : k_body_max;
+  if (request.content_length.value_or(0) > body_max_ || (request.chunked && body_max_ == 0)) refuse_body();
+}
+
+void AdminFlow::on_body(std::string_view data) {
+  if (exchange_.responded()) return;
+  if (data.size() > body_max_ - body_.size()) return refuse_body();
+  body_.append(data);
+}
+
+void AdminFlow::refuse_body() {
+  refuse(ErrorCode::body_too_large,
+         body_max_ == 0 ? "A GET has no body here." : fmt::format("This takes a body of at most {} KiB.", k_body_max >> 10));
+}
+
 void AdminFlow::on_body_end() {
+  if (exchange_.responded()) return;  // begin() or on_body() has refused it
   const http::RequestHead& request = exchange_.request();
   const http::Target target = http::split_target(request.target);
-  if (!enter(target.path)) return;
-  if (request.method == "GET" || request.method == "HEAD") return get(target);
+  if (only_reads(request)) return get(target);
   if (request.method == "POST") return post(target);
   refuse(ErrorCode::method_not_allowed, std::string("Known: ") + std::string(k_places));
 }
 
 bool AdminFlow::enter(std::string_view path) {
-  if (path == "/healthz" || path == "/readyz" || path == "/metrics") return true;
-  const Entry entry = may_enter(door_.access_, exchange_.request());
+  const http::RequestHead& request = exchange_.request();
+  if (only_reads(request) && (path == "/healthz" || path == "/readyz" || path == "/metrics")) return true;
+  const Entry entry = may_enter(door_.access_, request);
   if (entry == Entry::granted) return true;
   http::Headers challenge;
   if (entry == Entry::unproven) {
@@ -194,7 +221,7 @@ void AdminFlow::metrics() {
 }
 
 void AdminFlow::post(const http::Target& target) {
-  if (target.path == "/api/explain") return explain(target.query);
+  if (target.path == k_explain) return explain(target.query);
   if (target.path == "/api/cache/purge") return purge();
   if (target.path.starts_with(k_targets)) return steer_target(target.path.substr(k_targets.size()));
   if (target.path == "/api/reload") {

@@ -1,6 +1,7 @@
 // AdminFlow: one request at the admin door.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,7 +14,9 @@ class AdminFlow final : public http::ExchangeHandler {
  public:
   AdminFlow(AdminDoor& door, http::Exchange& exchange) : door_(door), exchange_(exchange) {}
 
-  void on_body(std::string_view data) override { body_.append(data); }
+  // The head has come: who may not come in, or announces too long a body, is told before it is sent.
+  void begin();
+  void on_body(std::string_view data) override;
   void on_body_end() override;
   void on_drained() override {
     if (listener_ != nullptr) listener_->on_drained();
@@ -22,6 +25,7 @@ class AdminFlow final : public http::ExchangeHandler {
 
  private:
   [[nodiscard]] bool enter(std::string_view path);
+  void refuse_body();
   void get(const http::Target& target);
   void show_page();
   void show_history(std::string_view query);
@@ -41,6 +45,7 @@ class AdminFlow final : public http::ExchangeHandler {
   AdminDoor& door_;
   http::Exchange& exchange_;
   std::string body_;
+  std::uint64_t body_max_ = 0;  // besides [limits] body, which the Server sees to
   std::string explained_target_;
   std::unique_ptr<io::Pending> lookup_;
   std::unique_ptr<Events::Listener> listener_;                  // of the live stream

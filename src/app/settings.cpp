@@ -60,6 +60,7 @@ http::ServerLimits dify_limits(const config::Config& config) {
 http::ServerLimits admin_limits(const config::Config& config) {
   http::ServerLimits limits = server_limits(config);
   limits.connections = 64;
+  limits.makes_room = true;
   return limits;
 }
 

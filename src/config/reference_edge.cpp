@@ -70,13 +70,16 @@ Section limits_section() {
   section.text = "What one client can make this process hold, at the edge.";
   add(section,
       {integer("connections", is(limits.connections), {1, 1'000'000},
-               "Open connections from clients at each door; one more is closed at once. Some 50 KB each at most while they "
-               "stream; Dify opens far fewer. Each may need two open files; the start warns when the system allows fewer."),
+               "Open connections from clients at the llm door, and as many at the dify door; one more is closed at once. "
+               "Some 50 KB each at most while they stream; Dify opens far fewer. Each may need two open files; the start "
+               "warns when the system allows fewer. The admin door has 64 places; when all are held, the connection that "
+               "has been idle for longest makes room."),
        size("header", is_size(limits.header), {1ull << 10, 1ull << 20},
             "Of a request's head. Larger ones are answered with 431."),
        size("body", is_size(limits.body), {1ull << 10, 1ull << 30},
             "Of a request's body at the llm door. Larger ones are answered with 413. It is enough for a few pictures in "
-            "base64. At the dify door uploads pass as large as Dify allows, since none is kept."),
+            "base64. At the dify door uploads pass as large as Dify allows, since none is kept. The admin door takes as "
+            "much where a request is explained, and 64 KiB elsewhere."),
        duration("header_timeout", is(limits.header_timeout), {100ms, 1h},
                 "Within it a request's head must have come; else 408. It keeps those away who send a byte now and then to "
                 "hold a place."),

@@ -1,5 +1,6 @@
 #include "http/server.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,7 @@ class Server::Impl final : public ServerShared {
       : ServerShared(world.loop, with_acceptor, with_limits) {}
 
   void accept(std::unique_ptr<io::Stream> stream) {
-    if (draining || conns_.size() >= limits.connections) return;
+    if (draining || (conns_.size() >= limits.connections && !make_room())) return;
     conns_.push_back(std::make_unique<ServerConn>(*this, std::move(stream)));
     conns_.back()->place = conns_.size() - 1;
   }
@@ -44,6 +45,19 @@ class Server::Impl final : public ServerShared {
   [[nodiscard]] std::size_t connections() const { return conns_.size(); }
 
  private:
+  // False: there is nobody who could go.
+  bool make_room() {
+    if (!limits.makes_room) return false;
+    ServerConn* longest = nullptr;
+    for (const auto& conn : conns_) {
+      const std::optional<MonoTime> since = conn->idle_since();
+      if (since && (longest == nullptr || *since < *longest->idle_since())) longest = conn.get();
+    }
+    if (longest == nullptr) return false;
+    longest->give_way();
+    return true;
+  }
+
   void tell_idle() {
     idle_timer_ = loop.after({}, [this] {
       if (!conns_.empty() || !idle_) return;

@@ -103,6 +103,7 @@ class Acceptor {
 
 struct ServerLimits {
   std::size_t connections = 4096;        // above it a new connection is closed at once
+  bool makes_room = false;               // then the one that has been idle for longest is closed instead
   std::size_t header_bytes = 32 * 1024;  // request line and fields; beyond: 431
   std::uint64_t body_bytes = 20u << 20;  // beyond: 413
   Duration header_timeout = 10s;         // from the first byte of a head to its end: 408. Also the TLS handshake's

@@ -287,6 +287,25 @@ void ServerConn::drain() {
   }
 }
 
+std::optional<MonoTime> ServerConn::idle_since() const {
+  switch (state_) {
+    case State::reading_head:
+    case State::discarding:
+    case State::closing:
+      return since_;
+    case State::in_exchange:
+    case State::upgraded:
+    case State::dead:
+      break;
+  }
+  return std::nullopt;
+}
+
+void ServerConn::give_way() {
+  OR_CHECK(idle_since().has_value());
+  die();
+}
+
 void ServerConn::settle() {
   if (state_ == State::dead) return;
   flush_cork();

@@ -60,6 +60,10 @@ class ServerConn final : public Exchange, private io::StreamHandler {
   ServerConn& operator=(const ServerConn&) = delete;
 
   void drain();
+  // Since when no exchange has been under way; nullopt: one is.
+  [[nodiscard]] std::optional<MonoTime> idle_since() const;
+  // Ends at once. Only while no exchange is under way.
+  void give_way();
 
   std::size_t place = 0;  // on the Server's list; the Server's alone
 

@@ -117,6 +117,17 @@ def test_admin_door(pair):
     assert proxy.chat("a").headers["x-outrigger-cache"] == "miss"
 
 
+def test_a_probe_gets_in_while_all_places_of_the_admin_door_are_held(pair):
+    _, proxy = pair
+    held = [socket.create_connection(("127.0.0.1", int(proxy.admin.rsplit(":", 1)[1])), 5) for _ in range(64)]
+    try:
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert requests.get(proxy.admin + path, timeout=5).status_code == 200
+    finally:
+        for link in held:
+            link.close()
+
+
 def test_admin_token_beyond_loopback(start):
     sim = start(Sim)
     config = '[listen]\nllm = "127.0.0.1:0"\nadmin = "0.0.0.0:{port}"\n' + upstream(sim)

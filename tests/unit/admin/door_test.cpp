@@ -147,6 +147,46 @@ TEST_CASE("who is not let in gets nothing, and is asked for the token where ther
   CHECK(field_of(bench.get("/"), "WWW-Authenticate").empty());
 }
 
+TEST_CASE("who is not let in is told so before the body, which nobody asks for") {
+  AdminBench bench;
+  bench.admin.set_access({.is_open = false, .token = "t"});
+  for (const char* start :
+       {"POST /api/cache/purge", "POST /api/explain", "POST /healthz", "PUT /metrics", "GET /api/status", "POST /nothing"}) {
+    for (const char* length : {"Content-Length: 19922944\r\n", "Transfer-Encoding: chunked\r\n",
+                               "Content-Length: 19922944\r\nExpect: 100-continue\r\n"}) {
+      CAPTURE(start, length);
+      auto peer = sim::dial(bench.world, AdminBench::k_admin);
+      peer->send(fmt::format("{} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", start, length));
+      bench.settle();
+      CHECK(peer->received().starts_with("HTTP/1.1 401 "));
+    }
+  }
+}
+
+TEST_CASE("a body is as long as its question needs") {
+  AdminBench bench;
+  const auto ask = [&bench](std::string_view start, std::string_view rest) {
+    auto peer = sim::dial(bench.world, AdminBench::k_admin);
+    peer->send(fmt::format("{} HTTP/1.1\r\nHost: localhost\r\n{}", start, rest));
+    bench.settle();
+    return peer->received();
+  };
+  // Told at the head.
+  CHECK(ask("POST /api/cache/purge", "Content-Length: 65537\r\n\r\n").starts_with("HTTP/1.1 413 "));
+  CHECK(ask("GET /healthz", "Content-Length: 1\r\n\r\n").starts_with("HTTP/1.1 413 "));
+  CHECK(ask("GET /readyz", "Transfer-Encoding: chunked\r\n\r\n").starts_with("HTTP/1.1 413 "));
+  CHECK(ask("GET /healthz", "Content-Length: 0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  // Told as soon as it is too long.
+  CHECK(ask("POST /api/cache/purge", "Transfer-Encoding: chunked\r\n\r\n10001\r\n" + std::string(65537, ' ') + "\r\n")
+            .starts_with("HTTP/1.1 413 "));
+  const std::string all = R"({"all": true})";
+  CHECK(bench.post("/api/cache/purge", std::string(65536 - all.size(), ' ') + all).starts_with("HTTP/1.1 200 "));
+  // A request to be explained may be as long as one at the llm door.
+  const std::string long_one =
+      R"({"model":"m","messages":[{"role":"user","content":")" + std::string(1 << 20, 'x') + R"("}]})";
+  CHECK(bench.post("/api/explain", long_one).starts_with("HTTP/1.1 200 "));
+}
+
 TEST_CASE("a live stream: status each second, records as they come, the hour's steps") {
   AdminBench bench;
   auto peer = bench.open("/api/events");

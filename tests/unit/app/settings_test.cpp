@@ -70,5 +70,12 @@ TEST_CASE("a secret of the cache is put in force by a reload, but taken out by a
   CHECK(needs_restart(*with_secret, *without) == "cache.secret");
 }
 
+TEST_CASE("the admin door has few places, and always one for a probe") {
+  const http::ServerLimits limits = admin_limits({});
+  CHECK(limits.connections == 64);
+  CHECK(limits.makes_room);
+  CHECK_FALSE(server_limits({}).makes_room);
+}
+
 }  // namespace
 }  // namespace outrigger::app

@@ -245,6 +245,59 @@ TEST_CASE("above the limit of connections a new one is closed at once") {
   CHECK(body_of(bench.ask(*fourth, k_get)) == "/a");
 }
 
+TEST_CASE("where room is made, who has had nothing under way for longest gives his place to a new one") {
+  ServerLimits limits;
+  limits.connections = 3;
+  limits.makes_room = true;
+  ServerBench bench(limits);
+  bench.answer_with_target();
+  auto half = bench.connect();
+  bench.ask(*half, "GET / HT");
+  bench.world.loop.run_for(1s);
+  auto served = bench.connect();
+  bench.ask(*served, k_get);
+  auto early = bench.connect();
+  bench.on_request_hook = [](Record& r) { r.exchange->respond_whole({}, Bytes::literal("no")); };
+  bench.ask(*early, post_head(10));
+  bench.on_request_hook = nullptr;
+
+  auto first = bench.connect();
+  CHECK(body_of(bench.ask(*first, k_get)) == "/a");
+  CHECK(half->ended());
+  CHECK_FALSE(served->ended());
+  bench.world.loop.run_for(1s);
+  auto second = bench.connect();
+  CHECK(body_of(bench.ask(*second, k_get)) == "/a");
+  CHECK(served->ended());
+  CHECK_FALSE(early->ended());  // answered, but its request still comes in
+  auto third = bench.connect();
+  CHECK(body_of(bench.ask(*third, k_get)) == "/a");
+  CHECK(early->ended());
+  CHECK(bench.server.connections() == 3);
+}
+
+TEST_CASE("where room is made, nobody who is being served has to go") {
+  ServerLimits limits;
+  limits.connections = 2;
+  limits.makes_room = true;
+  ServerBench bench(limits);
+  bench.on_body_end = [](Record& r) {
+    if (r.target == "/stream") r.exchange->respond({}, BodyLength::streamed());
+  };
+  auto waiting = bench.connect();
+  bench.ask(*waiting, k_get);
+  auto streaming = bench.connect();
+  bench.ask(*streaming, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  auto more = bench.connect();
+  bench.settle();
+  CHECK(more->ended());
+  CHECK_FALSE(waiting->ended());
+  CHECK_FALSE(streaming->ended());
+  bench.records[0]->exchange->respond_whole({}, Bytes::literal("late"));
+  bench.settle();
+  CHECK(body_of(waiting->take()) == "late");
+}
+
 TEST_CASE("new limits apply to requests that begin afterwards") {
   ServerBench bench;
   bench.answer_with_target();
