@@ -2,6 +2,7 @@
 
 #include "core/rng.h"
 #include "providers/dialect.h"
+#include "proxy/target_name.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -30,19 +31,13 @@ Link link_to(const Snapshot& snapshot, const Destination& destination, std::stri
   const std::string& upstream = destination.target->upstream->name;
   const std::string_view effective = model.empty() ? asked : model;
   if (model != asked) link.model = model;
-  link.name = upstream;
-  if (!effective.empty()) append_header_safe(link.name += ':', effective);
+  link.name = target_name(upstream, effective);
   link.traits = snapshot.config().traits_for(upstream, effective);
   link.settings = snapshot.config().model_for(effective);
   return link;
 }
 
 }  // namespace
-
-void append_header_safe(std::string& to, std::string_view text) {
-  constexpr std::size_t k_max = 128;
-  for (const char c : text.substr(0, k_max)) to += c < '!' || c > '~' ? '?' : c;
-}
 
 std::size_t weighted_choice(const std::vector<config::WeightedTarget>& targets, double point) {
   double sum = 0;

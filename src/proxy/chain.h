@@ -17,7 +17,7 @@ struct Link {
   const Snapshot* snapshot = nullptr;            // whose it is; for its identity, never followed
   Destination destination;                       // upstream, route, path
   std::string model;                             // is put into the request; empty: as it was asked for
-  std::string name;                              // "upstream:model": in x-outrigger-served-by, metrics, log
+  std::string name;                              // see target_name.h: what its Lane is known by
   const config::TargetTraits* traits = nullptr;  // what [[target]] says; null: nothing
   const config::Model* settings = nullptr;       // pace and breaker of the target: [[model]] of the name it is asked by
   bool passes_credential = true;                 // is the client's credential for this upstream?
@@ -34,8 +34,5 @@ Chain chain_for(const Snapshot& snapshot, std::string_view request_target, const
 // The one of `targets` whose share of the line [0, 1) holds `point`: growing the weight of the last one moves users to it and
 // never away from it.
 std::size_t weighted_choice(const std::vector<config::WeightedTarget>& targets, double point);
-
-// Names that come from clients go into headers and labels: visible ASCII only, and not endless.
-void append_header_safe(std::string& to, std::string_view text);
 
 }  // namespace outrigger::proxy

@@ -5,6 +5,7 @@
 #include "providers/json_doc.h"
 #include "proxy/dify_door.h"
 #include "proxy/dify_flow.h"
+#include "proxy/target_name.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -247,7 +248,9 @@ void DifyFlow::add_own_headers(http::Headers& headers) const {
     cache.append("; reason=").append(chat::name(judgement_.bypass.value_or(chat::BypassReason::endpoint)));
   }
   headers.add("x-outrigger-cache", cache);
-  if (!served_by().empty()) headers.add("x-outrigger-served-by", served_by());
+  std::string by;
+  append_header_safe(by, served_by());
+  if (!by.empty()) headers.add("x-outrigger-served-by", by);
   headers.add("x-outrigger-attempts", std::to_string(pursuit() != nullptr ? pursuit()->attempts() : 0));
   headers.add("x-outrigger-request-id", request_id_);
   if (age_) headers.add("Age", std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*age_).count()));

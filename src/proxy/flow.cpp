@@ -6,6 +6,7 @@
 #include "providers/openai/rewrite.h"
 #include "proxy/call_order.h"
 #include "proxy/llm_door.h"
+#include "proxy/target_name.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -81,7 +82,7 @@ bool Flow::name_model() {
   judgement_.request.prompt_tokens = static_cast<std::uint32_t>(size / k_bytes_of_token);
   if (judgement_.request.model.empty()) return true;
   judgement_.model = snapshot_->config().model_for(judgement_.request.model);
-  append_header_safe(served_by_ += ':', judgement_.request.model);
+  served_by_ = target_name(destination_.target->upstream->name, judgement_.request.model);
   return true;
 }
 
@@ -158,13 +159,11 @@ void Flow::on_body_end() {
 // ---- judging ---------------------------------------------------------------------------------------------------------
 
 void Flow::decide(chat::Request request) {
-  if (const config::Model* model = snapshot_->config().model_for(request.model); model != nullptr) {
+  if (const config::Model* model = snapshot_->config().model_for(request.model); model != nullptr)
     destination_ = snapshot_->destination(exchange_.request().target, model);
-    served_by_ = destination_.target->upstream->name;
-  }
   judgement_ = judge(*snapshot_, destination_, exchange_.request().headers, client_, std::move(request), door_.keys(),
                      door_.texts().take());
-  if (!judgement_.request.model.empty()) append_header_safe(served_by_ += ':', judgement_.request.model);
+  served_by_ = target_name(destination_.target->upstream->name, judgement_.request.model);
   if (!may_ask_for(judgement_.request.model)) {
     bypass_ = chat::BypassReason::refused;
     return answer_error(ErrorCode::forbidden);

@@ -6,6 +6,7 @@
 #include "chat/named_model.h"
 #include "proxy/flow.h"
 #include "proxy/llm_door.h"
+#include "proxy/target_name.h"
 
 namespace outrigger::proxy {
 namespace {
@@ -109,7 +110,9 @@ std::string_view Flow::rendered_head(std::string_view content_type, const cache:
   head.append("HTTP/1.1 200 OK\r\n");
   field("Content-Type", content_type);
   field("x-outrigger-cache", name(result_));
-  field("x-outrigger-served-by", served_by_);
+  head.append("x-outrigger-served-by: ");
+  append_header_safe(head, served_by_);
+  head.append("\r\n");
   field("x-outrigger-attempts", fmt::format_int(attempts).str());
   field("x-outrigger-request-id", request_id_);
   if (entry != nullptr && (result_ == CacheResult::hit || result_ == CacheResult::stale)) {
@@ -473,7 +476,9 @@ void Flow::add_own_headers(http::Headers& headers) const {
   std::string cache(name(result_));
   if (result_ == CacheResult::bypass && bypass_) cache.append("; reason=").append(chat::name(*bypass_));
   headers.add("x-outrigger-cache", cache);
-  headers.add("x-outrigger-served-by", served_by_);
+  std::string served_by;
+  append_header_safe(served_by, served_by_);
+  headers.add("x-outrigger-served-by", served_by);
   headers.add("x-outrigger-attempts", std::to_string(attempts));
   headers.add("x-outrigger-request-id", request_id_);
 }

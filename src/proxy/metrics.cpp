@@ -1,5 +1,8 @@
 #include "proxy/metrics.h"
 
+#include "obs/utf8.h"
+#include "proxy/target_name.h"
+
 namespace outrigger::proxy {
 namespace {
 
@@ -34,8 +37,8 @@ obs::Registry& declare(obs::Registry& registry) {
   return registry;
 }
 
-// Label values come from clients: long ones are cut.
-std::string_view label(std::string_view model) { return model.substr(0, 100); }
+// Label values come from clients: long ones are cut, as obs::Registry would.
+std::string_view label(std::string_view model) { return obs::utf8_prefix(model, k_target_name_max); }
 
 // Later models and targets fall together: only that label is lost, and the families stay below obs::Registry's bound.
 constexpr std::size_t k_models_max = 150;
@@ -91,9 +94,8 @@ void Metrics::count_not_stored(chat::NoStoreReason reason) {
 }
 
 Metrics::Targets::value_type& Metrics::of_target(std::string_view target) {
-  const std::string_view cut = label(target);
-  if (const auto found = targets_.find(cut); found != targets_.end()) return *found;
-  return *targets_.try_emplace(std::string(targets_.size() < k_models_max ? cut : "other")).first;
+  if (const auto found = targets_.find(target); found != targets_.end()) return *found;
+  return *targets_.try_emplace(std::string(targets_.size() < k_models_max ? target : "other")).first;
 }
 
 void Metrics::count_shed(std::string_view target, std::string_view reason) {

@@ -97,6 +97,23 @@ TEST_CASE("requests, history and status tell of what the door has answered") {
   CHECK(status.contains("\"total\": 2"));
 }
 
+TEST_CASE("targets are steered by names in any script, one at a time") {
+  AdminBench bench;
+  for (const char* model : {"文心一言", "通义千问"}) {
+    auto peer = bench.send(proxy::test::post(
+        {}, fmt::format("{{\"model\":\"{}\",\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}]}}", model)));
+    bench.last().answer(proxy::test::answer_json("y"));
+    bench.settle();
+  }
+  CHECK(body_of(bench.get("/api/status")).contains("\"name\": \"main:文心一言\""));
+  const std::string opened = bench.post("/api/targets/main%3A%E6%96%87%E5%BF%83%E4%B8%80%E8%A8%80/open", "");
+  CHECK(opened.starts_with("HTTP/1.1 200 "));
+  CHECK(opened.contains("\"target\": \"main:文心一言\""));
+  const std::string status = body_of(bench.get("/api/status"));
+  CHECK(count(status, "\"by_hand\": true") == 1);
+  CHECK(count(status, "\"by_hand\": false") == 1);
+}
+
 TEST_CASE("the words of outcomes and cache results are those of the proxy") {
   for (std::size_t i = 0; i < proxy::k_outcomes; ++i) {
     CHECK(obs::k_outcome_words[i] == proxy::name(static_cast<proxy::Outcome>(i)));
