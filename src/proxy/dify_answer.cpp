@@ -138,8 +138,7 @@ void DifyFlow::on_no_answer(ErrorCode code, std::optional<Duration> retry_after)
 
 Outcome DifyFlow::outcome_of_answer() const {
   if (pursuit() != nullptr && pursuit()->has_failed()) return Outcome::upstream_error;
-  if (status_ < 400) return Outcome::ok;
-  return status_ < 500 ? Outcome::client_error : Outcome::upstream_error;
+  return outcome_of(status_);
 }
 
 // ---- WebSockets ------------------------------------------------------------------------------------------------------
@@ -179,9 +178,7 @@ void DifyFlow::answer_error(ErrorCode code, std::optional<Duration> retry_after)
   first_byte_ = door_.world().loop.now();
   sent_bytes_ = body.size();
   exchange_.respond_whole(head, Bytes::copy(body));
-  const ErrorTraits& error = traits(code);
-  const Outcome own = error.status < 500 ? Outcome::client_error : Outcome::own_error;
-  finish(error.against_target ? Outcome::upstream_error : own);
+  finish(outcome_of(code));
 }
 
 // The answer began and cannot be completed. A stream says so where an event may stand; else the connection's end does.

@@ -20,17 +20,6 @@ bool is_own(std::string_view name) {
   return name.size() > k_prefix.size() && http::equal_ignoring_case(name.substr(0, k_prefix.size()), k_prefix);
 }
 
-Outcome outcome_of(int status) {
-  if (status < 400) return Outcome::ok;
-  return status < 500 ? Outcome::client_error : Outcome::upstream_error;
-}
-
-Outcome outcome_of(ErrorCode code) {
-  const ErrorTraits& error = traits(code);
-  if (error.against_target) return Outcome::upstream_error;
-  return error.status < 500 ? Outcome::client_error : Outcome::own_error;
-}
-
 // Whole seconds, at least one, in the field that everybody reads, and the exact time for those who look closer.
 void add_retry_after(http::Headers& headers, Duration wait) {
   const auto whole = std::max(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1));

@@ -59,6 +59,20 @@ obs::SavedBy saved_by(CacheResult result) {
 std::string_view name(CacheResult result) { return k_result_names[static_cast<std::size_t>(result)]; }
 std::string_view name(Outcome outcome) { return k_outcome_names[static_cast<std::size_t>(outcome)]; }
 
+// A 429 is about an account's limit: the client has done nothing wrong.
+Outcome outcome_of(int status) {
+  if (status < 400) return Outcome::ok;
+  return status < 500 && status != 429 ? Outcome::client_error : Outcome::upstream_error;
+}
+
+Outcome outcome_of(ErrorCode code) {
+  const ErrorTraits& error = traits(code);
+  if (error.against_target) return Outcome::upstream_error;
+  // Their status asks the client to come again; that there was no place is not its doing.
+  if (code == ErrorCode::queue_full || code == ErrorCode::queue_wait) return Outcome::own_error;
+  return error.status < 500 ? Outcome::client_error : Outcome::own_error;
+}
+
 Metrics::Metrics(obs::Registry& registry)
     : registry_(declare(registry)),
       savings_(registry),

@@ -27,14 +27,18 @@ obs::SavedBy saved_by(CacheResult result);
 // How a request ended, for `outrigger_requests_total{outcome}`.
 enum class Outcome : unsigned char {
   ok,              // an answer below 400
-  client_error,    // 4xx, from the upstream or from us
-  upstream_error,  // 5xx from the upstream, or no answer from it
-  own_error,       // 5xx of our own making
+  client_error,    // the request was wrong, or its client may not: 4xx from the upstream or from us
+  upstream_error,  // 5xx or 429 from the upstream, or no answer from it
+  own_error,       // turned away here: no place in a queue, or a limit or fault of this process
   cut,             // the answer began and could not be completed
   client_gone,
 };
 inline constexpr std::size_t k_outcomes = 6;
 std::string_view name(Outcome outcome);
+// Of an answer that is an upstream's own.
+Outcome outcome_of(int status);
+// Of one that is ours.
+Outcome outcome_of(ErrorCode code);
 
 class Metrics {
  public:

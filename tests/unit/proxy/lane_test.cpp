@@ -94,6 +94,25 @@ TEST_CASE("a configured rate is kept, and what comes too soon waits") {
 }
 
 // ---- breaker ---------------------------------------------------------------------------------------------------------
+TEST_CASE("who is turned away by a queue counts as our error, and a provider's last 429 as the provider's") {
+  const auto count = [](DoorBench& b, std::string_view outcome) {
+    return b.metric(fmt::format("outrigger_requests_total{{door=\"llm\",model=\"m\",outcome=\"{}\"}}", outcome));
+  };
+  ChainBench b("[[model]]\nname = \"m\"\nconcurrency = 1\nqueue = { depth = 1, wait = \"5s\" }\n");
+  std::vector<std::unique_ptr<sim::Peer>> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(b.ask({.text = std::to_string(i)}));
+  CHECK(b.metric("outrigger_queue_shed_total{target=\"main:m\",reason=\"queue_full\"}") == "3");
+  CHECK(count(b, "own_error") == "3");
+  b.world.loop.run_for(5s);
+  CHECK(clients[1]->received().starts_with("HTTP/1.1 429"));
+  CHECK(count(b, "own_error") == "4");
+  b.last().answer("{}", 429, "Content-Type: application/json\r\nRetry-After: 3600\r\n");
+  b.settle();
+  CHECK(clients[0]->received().starts_with("HTTP/1.1 429"));
+  CHECK(count(b, "upstream_error") == "1");
+  CHECK(count(b, "client_error") == "0");
+}
+
 
 TEST_CASE("three failures take a target out; one probe brings it back, and its failure is nobody's") {
   ChainBench b;
