@@ -74,7 +74,10 @@ class Judge {
       say("target_open", Level::bad, target.name,
           fmt::format("{} keeps failing: it is left alone and tried again in {:.0f} s.", target.name,
                       std::ceil(std::max(0.0, seconds(target.retry_in)))));
-    } else if (target.breaker == State::half_open || target.breaker == State::slow_start) {
+    } else if (target.breaker == State::half_open) {
+      say("target_probing", Level::attention, target.name,
+          fmt::format("{} failed: one request finds out whether it is well again.", target.name));
+    } else if (target.breaker == State::slow_start) {
       say("target_probing", Level::attention, target.name,
           fmt::format("{} is coming back: a few requests are tried there.", target.name));
     }

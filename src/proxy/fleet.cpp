@@ -214,8 +214,9 @@ bool Fleet::update(Target& target, const std::string& id) {
   const MonoTime now = world_.loop.now();
   target.probe->tick(*lane);
   const resilience::Health& health = lane->health();
-  const bool is_news = health.state(now) != resilience::Health::State::closed || health.trips() != target.told.trips ||
-                       health.recoveries() != target.told.recoveries;
+  const resilience::Health::State state = health.state(now);
+  const bool is_well = state == resilience::Health::State::closed || state == resilience::Health::State::untried;
+  const bool is_news = !is_well || health.trips() != target.told.trips || health.recoveries() != target.told.recoveries;
   if (is_news && !health.forced_open()) target.changed_at = now;
   const auto reopens = health.reopens_at();
   target.told = {id, health.trips(), reopens ? in_millis(*reopens - now) : milliseconds(0), health.recoveries()};

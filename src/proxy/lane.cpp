@@ -429,10 +429,12 @@ Duration Lane::gate_closed_for() const {
 }
 
 bool Lane::is_idle() const {
-  if (!waiters_.empty() || concurrency_.in_flight() > 0 || health_.forced_open()) return false;
+  if (!is_unused() || health_.forced_open()) return false;
   // After so long nothing that was told or learned holds any more.
   if (now() - last_used_ > resilience::RateGate::k_told_max_age) return true;
-  return health_.state(now()) == resilience::Health::State::closed && !keys_.front().gate.limited();
+  const auto state = health_.state(now());
+  const bool is_no_news = state == resilience::Health::State::closed || state == resilience::Health::State::untried;
+  return is_no_news && !keys_.front().gate.limited();
 }
 
 }  // namespace outrigger::proxy

@@ -197,7 +197,9 @@ class Lane : public std::enable_shared_from_this<Lane> {
   [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
   // Of the key whose gate opens first.
   [[nodiscard]] Duration gate_closed_for() const;
-  // Nothing in flight, nobody waiting, nothing learned that would be missed.
+  // Nothing in flight, nobody waiting.
+  [[nodiscard]] bool is_unused() const { return waiters_.empty() && concurrency_.in_flight() == 0; }
+  // And nothing learned that would be missed.
   [[nodiscard]] bool is_idle() const;
   [[nodiscard]] MonoTime last_used() const { return last_used_; }
 

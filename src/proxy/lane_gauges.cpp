@@ -12,6 +12,7 @@ double number_of(resilience::Health::State state) {
   switch (state) {
     case resilience::Health::State::closed:
     case resilience::Health::State::slow_start:
+    case resilience::Health::State::untried:
       return 0;
     case resilience::Health::State::half_open:
       return 1;
@@ -35,7 +36,7 @@ std::string shown_as(std::set<std::string>& shown, const std::string& name) {
 }  // namespace
 
 LaneGauges::LaneGauges(const Lanes& lanes, obs::Registry& registry) : lanes_(lanes), registry_(registry) {
-  registry.declare_gauge("outrigger_breaker_state", "Of a target: 0 closed, 1 half-open, 2 open.");
+  registry.declare_gauge("outrigger_breaker_state", "Of a target: 0 closed or untried for minutes, 1 half-open, 2 open.");
   registry.declare_gauge("outrigger_rate_gate_seconds", "For how long a target's rate gate is still closed.");
   registry.declare_gauge("outrigger_in_flight", "Attempts under way, by target.");
   registry.declare_gauge("outrigger_queue_depth", "Requests that wait for their turn, by model.");

@@ -7,6 +7,9 @@
 namespace outrigger::proxy {
 namespace {
 
+// How soon it is looked again whether a target that nobody names any more is still in use.
+constexpr Duration k_forget_again = 1s;
+
 // What an account's lane of a target is known by. '\n' stands in neither.
 std::string key_of(std::string_view target, std::string_view account) {
   std::string key(target);
@@ -49,6 +52,28 @@ Lane::Settings settings_of(const Link& link) {
 
 Lanes::~Lanes() = default;
 
+void Lanes::reconfigure(const Snapshot& current) {
+  current_ = &current;
+  ++generation_;
+  upstreams_.clear();
+  for (const Target& target : current.targets()) upstreams_.insert(target.upstream->name);
+  forget_gone();
+}
+
+bool Lanes::is_gone(std::string_view upstream) const { return current_ != nullptr && !upstreams_.contains(upstream); }
+
+void Lanes::forget_gone() {
+  bool is_any_left = false;
+  std::erase_if(known_, [&](const auto& entry) {
+    const auto& [key, known] = entry;
+    if (!is_gone(std::string_view(key).substr(0, key.find_first_of(":\n")))) return false;
+    const bool is_unused = known.lane.use_count() == 1 && known.lane->is_unused();
+    is_any_left = is_any_left || !is_unused;
+    return is_unused;
+  });
+  if (is_any_left) forgetting_ = world_.loop.after(k_forget_again, [this] { forget_gone(); });
+}
+
 std::shared_ptr<Lane> Lanes::of(const Link& link, std::string_view account) {
   const config::Upstream& upstream = *link.destination.target->upstream;
   if (!upstream.keys.empty() || !link.passes_credential) account = {};
@@ -70,6 +95,8 @@ std::shared_ptr<Lane> Lanes::of(const Link& link, std::string_view account) {
     lane->set_guard(guard_);
     found = known_.emplace(std::move(key), Known{std::move(lane), is_current(link) ? generation_ : 0, identity}).first;
     if (guard_ != nullptr) guard_->on_new_lane(found->first, *found->second.lane);
+    // Of a request that began before the upstream went.
+    if (is_gone(upstream.name)) forgetting_ = world_.loop.after(k_forget_again, [this] { forget_gone(); });
   }
   Known& known = found->second;
   if (is_current(link) && known.generation != generation_) {

@@ -1,5 +1,5 @@
-// Lanes: all targets that have been asked, with their live state. Kept over reloads: what was learned about a provider does not
-// depend on our file.
+// Lanes: all targets that have been asked, with their live state. Kept over reloads as long as the file has their upstream: what was
+// learned about a provider does not depend on our file.
 #pragma once
 
 #include <functional>
@@ -31,11 +31,9 @@ class Lanes {
   // keys of its own). What was learned at another URL is not about this one: then the lane is new.
   std::shared_ptr<Lane> of(const Link& link, std::string_view account);
   // That configuration is in force from now on: keys that were set aside get another chance, and what requests that began under an
-  // older one say about a target's settings counts no more. Told at the start, too.
-  void reconfigure(const Snapshot& current) {
-    current_ = &current;
-    ++generation_;
-  }
+  // older one say about a target's settings counts no more. Targets of upstreams that it does not have are forgotten once nobody uses
+  // them any more. Told at the start, too.
+  void reconfigure(const Snapshot& current);
   [[nodiscard]] bool is_current(const Link& link) const { return current_ == nullptr || link.snapshot == current_; }
 
   // In the order of their names; a target that several credentials are used for has a lane for each of them.
@@ -62,6 +60,8 @@ class Lanes {
   };
   [[nodiscard]] bool has_place();
   std::shared_ptr<Lane> new_lane(const Link& link, std::string_view key);
+  [[nodiscard]] bool is_gone(std::string_view upstream) const;
+  void forget_gone();
 
   io::World world_;
   Lane::Log log_;
@@ -69,6 +69,8 @@ class Lanes {
   std::map<std::string, Known, std::less<>> known_;  // by target and account
   std::set<std::string, std::less<>> forced_;        // targets that an operator shut
   const Snapshot* current_ = nullptr;                // for its identity, never followed; null: whatever comes is current
+  std::set<std::string, std::less<>> upstreams_;     // of the current one
+  io::Timer forgetting_;
   std::uint64_t generation_ = 1;
   std::size_t next_key_ = 0;
 };

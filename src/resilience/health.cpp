@@ -46,6 +46,8 @@ Health::Admission Health::look(MonoTime now) const {
       return now < reopens_at_ ? Admission::refused : Admission::probe;
     case State::half_open:
       return Admission::refused;
+    case State::untried:  // what state() says of open
+      break;
     case State::slow_start:
       if (state(now) == State::slow_start && pending_now_ >= cap_) return Admission::refused;
       break;
@@ -159,7 +161,9 @@ void Health::advise_probe(MonoTime now) {
 }
 
 Health::State Health::state(MonoTime now) const {
-  if (state_ == State::open && !forced_ && now >= reopens_at_) return State::half_open;
+  if (state_ == State::open && !forced_ && now >= reopens_at_) {
+    return now >= reopens_at_ + k_untried ? State::untried : State::half_open;
+  }
   if (state_ == State::slow_start && now >= slow_start_ends_at()) return State::closed;
   return state_;
 }
@@ -249,6 +253,8 @@ std::string_view name(Health::State state) {
       return "half_open";
     case Health::State::slow_start:
       return "slow_start";
+    case Health::State::untried:
+      return "untried";
   }
   return "closed";
 }

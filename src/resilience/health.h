@@ -46,7 +46,10 @@ class Health {
     Duration open = 1s;          // the first time; doubles until the target was closed for a while
     Duration max_open = 30s;     // jitter included
   };
-  enum class State : unsigned char { closed, open, half_open, slow_start };
+  // untried: its open time is over, and nobody has come for k_untried since. What it last said is too old to be called an outage;
+  // the next request is the probe all the same.
+  enum class State : unsigned char { closed, open, half_open, slow_start, untried };
+  static constexpr Duration k_untried = 5min;
   enum class Admission : unsigned char { normal, probe, refused };
 
   explicit Health(Settings settings);
@@ -77,7 +80,7 @@ class Health {
   // Another replica says that its probe succeeded: ours may go at once.
   void advise_probe(MonoTime now);
 
-  // Open becomes half_open, and slow_start closed, by themselves when their time has passed.
+  // Open becomes half_open and then untried, and slow_start closed, by themselves when their time has passed.
   [[nodiscard]] State state(MonoTime now) const;
   [[nodiscard]] bool forced_open() const { return forced_; }
   // The probe has been admitted and has not reported yet.

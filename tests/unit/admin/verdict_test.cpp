@@ -96,7 +96,8 @@ TEST_CASE("each fact, and what is made of it") {
          t.is_forced_open = true;
        }),
        Level::attention, "target_forced_open", "by hand"},
-      {"probing", with([](auto& t) { t.breaker = State::half_open; }), Level::attention, "target_probing", "coming back"},
+      {"probing", with([](auto& t) { t.breaker = State::half_open; }), Level::attention, "target_probing", "one request"},
+      {"untried", with([](auto& t) { t.breaker = State::untried; }), Level::ok, "", ""},
       {"slow start", with([](auto& t) { t.breaker = State::slow_start; }), Level::attention, "target_probing",
        "coming back"},
       {"gate", with([](auto& t) { t.gate_closed = 7100ms; }), Level::attention, "gate_closed", "in 8 s"},

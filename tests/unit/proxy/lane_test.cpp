@@ -3,6 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "proxy/lane_gauges.h"
 #include "unit/proxy/chain_bench.h"
 
 namespace outrigger::proxy::test {
@@ -93,7 +94,6 @@ TEST_CASE("a configured rate is kept, and what comes too soon waits") {
   CHECK(b.asked.size() <= 6);
 }
 
-// ---- breaker ---------------------------------------------------------------------------------------------------------
 TEST_CASE("who is turned away by a queue counts as our error, and a provider's last 429 as the provider's") {
   const auto count = [](DoorBench& b, std::string_view outcome) {
     return b.metric(fmt::format("outrigger_requests_total{{door=\"llm\",model=\"m\",outcome=\"{}\"}}", outcome));
@@ -113,6 +113,84 @@ TEST_CASE("who is turned away by a queue counts as our error, and a provider's l
   CHECK(count(b, "client_error") == "0");
 }
 
+// ---- breaker ---------------------------------------------------------------------------------------------------------
+
+// Until the target of `model` is taken out; what was asked is answered.
+void break_target(ChainBench& b, std::string_view model) {
+  const std::string target = fmt::format("main:{}", model);
+  for (int i = 0; i < 10; ++i) {
+    bool is_open = false;
+    b.door.lanes().each([&](const Lane& lane) {
+      is_open = is_open || (lane.name() == target && lane.state() == resilience::Health::State::open);
+    });
+    if (is_open) return;
+    const auto client =
+        b.send(post({}, fmt::format(R"({{"model":"{}","messages":[{{"role":"user","content":"b{}"}}]}})", model, i)));
+    b.last().answer(k_error, 500);
+    b.settle();
+  }
+  FAIL("it stays closed");
+}
+
+TEST_CASE("targets of an upstream that has left the file are forgotten once nobody uses them") {
+  ChainBench b("[[model]]\nname = \"*\"\nretry = { attempts = 1 }\n");
+  LaneGauges gauges(b.door.lanes(), b.registry);
+  const auto breaker = [&] {
+    gauges.refresh();
+    return b.metric("outrigger_breaker_state{target=\"main:m\"}");
+  };
+  break_target(b, "m");
+  CHECK(breaker() == "2");
+  const auto under_way = b.send(post({}, R"({"model":"slow","messages":[{"role":"user","content":"x"}]})"));
+  const Asked slow = b.last();
+  b.door.set_snapshot(snapshot_of("[[upstream]]\nname = \"good\"\nurl = \"http://relay:9000/v1\"\n"));
+  CHECK(breaker() == "0");
+  CHECK(b.door.lanes().size() == 1);
+  // Who is being answered goes on, and what is learned of it is learned.
+  b.world.loop.run_for(5s);
+  CHECK(b.door.lanes().size() == 1);
+  slow.answer(answer_json("hi"));
+  b.settle();
+  CHECK(under_way->received().starts_with("HTTP/1.1 200"));
+  b.world.loop.run_for(1s);
+  CHECK(b.door.lanes().size() == 0);
+  const auto next = b.ask({.text = "new"});
+  b.last().answer(answer_json("hi"));
+  b.settle();
+  CHECK(field_of(next->received(), "x-outrigger-served-by") == "good:m");
+}
+
+TEST_CASE("a reload forgets nothing of upstreams that stay") {
+  ChainBench b;
+  break_target(b, "m");
+  b.door.set_snapshot(snapshot_of(k_upstreams + k_model));
+  std::string states;
+  b.door.lanes().each([&](const Lane& lane) {
+    if (lane.name() == "main:m") states += name(lane.state());
+  });
+  CHECK(states == "open");
+}
+
+TEST_CASE("a target that failed and that nobody has asked since is no outage after some minutes") {
+  ChainBench b("[[model]]\nname = \"m\"\nretry = { attempts = 1 }\n");
+  LaneGauges gauges(b.door.lanes(), b.registry);
+  const auto breaker = [&] {
+    gauges.refresh();
+    return b.metric("outrigger_breaker_state{target=\"main:m\"}");
+  };
+  break_target(b, "m");
+  CHECK(breaker() == "2");
+  b.world.loop.run_for(3s);
+  CHECK(breaker() == "1");
+  b.world.loop.run_for(resilience::Health::k_untried);
+  CHECK(breaker() == "0");
+  // The next one is the probe all the same.
+  const auto probe = b.ask({.text = "1"});
+  CHECK(breaker() == "1");
+  b.last().answer(k_error, 500);
+  b.settle();
+  CHECK(breaker() == "2");
+}
 
 TEST_CASE("three failures take a target out; one probe brings it back, and its failure is nobody's") {
   ChainBench b;

@@ -141,6 +141,25 @@ TEST_CASE("health: the probe goes at the end of the open time and not a tick bef
   CHECK_FALSE(b.health.reopens_at());
 }
 
+TEST_CASE("health: what nobody has asked for minutes is untried, and the next who comes is the probe all the same") {
+  Bench b;
+  b.fail(3);
+  const MonoTime end = *b.health.reopens_at();
+  CHECK(b.health.state(end + Health::k_untried - k_tick) == State::half_open);
+  b.now = end + Health::k_untried;
+  CHECK(b.health.state(b.now) == State::untried);
+  const MonoTime probe = b.begin(Admission::probe);
+  CHECK(b.health.state(b.now) == State::half_open);
+  b.health.on_failure(b.now, b.rng, probe);
+  CHECK(b.health.state(b.now) == State::open);
+}
+
+TEST_CASE("health: what an operator shut is never untried") {
+  Bench b;
+  b.health.force_open(b.now);
+  CHECK(b.health.state(b.now + 1h) == State::open);
+}
+
 TEST_CASE("health: one probe is out at a time, however long it takes") {
   Bench b;
   b.fail(3);
@@ -414,6 +433,7 @@ TEST_CASE("health: states and admissions have names") {
   CHECK(name(State::open) == "open");
   CHECK(name(State::half_open) == "half_open");
   CHECK(name(State::slow_start) == "slow_start");
+  CHECK(name(State::untried) == "untried");
   CHECK(name(Admission::normal) == "normal");
   CHECK(name(Admission::probe) == "probe");
   CHECK(name(Admission::refused) == "refused");
