@@ -34,6 +34,7 @@ void describe_lane(Json& json, Json::Value object, const proxy::Lane& lane, Mono
   const resilience::Health& health = lane.health();
   json.put(object, "breaker", resilience::name(health.state(now)));
   json.put(object, "by_hand", health.forced_open());
+  if (!lane.last_error().empty()) json.put(object, "last_error", lane.last_error());
   json.put(object, "failures_in_a_row", static_cast<std::uint64_t>(health.failures_in_a_row()));
   json.put(object, "failure_rate", health.failure_rate(now));
   if (const auto at = health.reopens_at()) json.put(object, "retry_in_seconds", std::max(0.0, seconds(*at - now)));

@@ -69,6 +69,9 @@ void Permit::succeeded(bool streamed) {
   const MonoTime now = lane_->now();
   const Duration took = now - started();
   lane_->health_.on_success(now, started());
+  // A success of a call from before it opened changes nothing.
+  if (lane_->state() == resilience::Health::State::closed || lane_->state() == resilience::Health::State::slow_start)
+    lane_->last_error_.clear();
   lane_->note_health({});
   if (resilience::RateGate* gate = this->gate()) gate->on_accepted(now, started());
   (streamed ? lane_->first_token_ : lane_->whole_answer_).add(now, took);
@@ -83,6 +86,7 @@ void Permit::failed(const providers::Signal& signal) {
 
 void Permit::broke_off() {
   lane_->health_.on_stream_failure(lane_->now(), lane_->rng_, started());
+  lane_->last_error_ = "broke_off";
   lane_->note_health("broke_off");
 }
 
@@ -264,6 +268,7 @@ bool Lane::on_signal(std::uint64_t key_id, const providers::Signal& signal, Mono
       return false;
     case providers::SignalKind::health:
       health_.on_failure(now, rng_, started);
+      last_error_ = signal.code.empty() ? "unknown" : signal.code;
       note_health(signal.code);
       return true;
     case providers::SignalKind::rate:
@@ -390,6 +395,7 @@ void Lane::force_open() {
 
 void Lane::force_close() {
   health_.force_close(now());
+  last_error_.clear();
   for (Key& key : keys_) {
     key.set_aside_until.reset();
     key.gate.open();

@@ -180,6 +180,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
   [[nodiscard]] const resilience::Health& health() const { return health_; }
   [[nodiscard]] resilience::Health::State state() const { return health_.state(now()); }
+  // The word for its last failure, the provider's own where it has one; empty once it is well.
+  [[nodiscard]] const std::string& last_error() const { return last_error_; }
   [[nodiscard]] const resilience::Concurrency& concurrency() const { return concurrency_; }
   [[nodiscard]] const resilience::FairQueue& queue() const { return queue_; }
   [[nodiscard]] const resilience::DecayingQuantile& first_token() const { return first_token_; }
@@ -244,6 +246,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   LaneGuard* guard_ = nullptr;
   resilience::Health::State told_state_ = resilience::Health::State::closed;  // to the log
   resilience::Health health_;
+  std::string last_error_;
   resilience::Concurrency concurrency_;
   resilience::FairQueue queue_;
   resilience::DecayingQuantile first_token_, whole_answer_;

@@ -248,7 +248,16 @@ void Runner::fail(Failure failure) {
   attempt_.reset();
   const bool is_evidence = !order_.is_ping || failure.signal.kind == providers::SignalKind::health ||
                            failure.signal.kind == providers::SignalKind::rate;
-  if (order_.permit && is_evidence) order_.permit->failed(failure.signal);
+  if (order_.permit && is_evidence) {
+    providers::Signal told = failure.signal;
+    const bool is_status = failure.code == ErrorCode::upstream_status && failure.answer;
+    // A gateway's page has no word for what is wrong.
+    if (told.code.empty()) {
+      told.code =
+          is_status ? "status_" + std::to_string(failure.answer->head.status) : std::string(traits(failure.code).name);
+    }
+    order_.permit->failed(told);
+  }
   order_.permit.reset();
   handler_.on_runner_failed(*this, std::move(failure));
 }

@@ -72,6 +72,7 @@ def test_the_breaker_opens_probes_and_closes(start):
     assert chain.primary.calls() == 3 and chain.breaker(FIRST) == 2
     shown = target_status(chain.proxy, FIRST)
     assert shown["breaker"] == "open" and 0 < shown["retry_in_seconds"] <= 1 and not shown["by_hand"]
+    assert shown["last_error"]
     chain.primary.faults("")
     number = 0
 
@@ -81,7 +82,7 @@ def test_the_breaker_opens_probes_and_closes(start):
         return chain.served(chain.ask(f"later {number}")) == (FIRST, 1)
 
     soon(is_back, "the primary is not asked again")
-    assert chain.breaker(FIRST) == 0
+    assert chain.breaker(FIRST) == 0 and "last_error" not in target_status(chain.proxy, FIRST)
     log = chain.proxy.text()
     assert f"{FIRST}: taken out after 3 failures in a row" in log and f"{FIRST}: answers again" in log
 

@@ -97,6 +97,23 @@ TEST_CASE("requests, history and status tell of what the door has answered") {
   CHECK(status.contains("\"total\": 2"));
 }
 
+TEST_CASE("a target that failed says how, until it is well again") {
+  AdminBench bench;
+  const auto answer = [&](std::string_view text, int status, std::string_view body = R"({"error":{"code":"sick"}})") {
+    auto peer = bench.ask({.text = std::string(text)});
+    bench.last().answer(status == 200 ? proxy::test::answer_json("x") : body, status);
+    bench.settle();
+  };
+  answer("one", 200);
+  CHECK_FALSE(body_of(bench.get("/api/status")).contains("\"last_error\""));
+  answer("two", 500);
+  CHECK(body_of(bench.get("/api/status")).contains("\"last_error\": \"sick\""));
+  answer("page", 502, "<html>Bad Gateway</html>");
+  CHECK(body_of(bench.get("/api/status")).contains("\"last_error\": \"status_502\""));
+  answer("three", 200);
+  CHECK_FALSE(body_of(bench.get("/api/status")).contains("\"last_error\""));
+}
+
 TEST_CASE("targets are steered by names in any script, one at a time") {
   AdminBench bench;
   for (const char* model : {"文心一言", "通义千问"}) {
