@@ -156,7 +156,10 @@ void write_json(const AccessRecord& record, std::string& out, std::size_t max_fi
   line.text("currency", record.currency);
   line.number("saved_usd", record.saved_usd);
   line.number("spent_usd", record.spent_usd);
-  if (record.prompt_tokens + record.completion_tokens == 0) line.count("spent_tokens", record.spent_tokens);
+  if (record.prompt_tokens + record.completion_tokens == 0) {
+    line.count("saved_tokens", record.saved_tokens);
+    line.count("spent_tokens", record.spent_tokens);
+  }
   line.duration("duration_ms", record.duration);
   line.duration("first_byte_ms", record.first_byte);
   line.duration("first_event_ms", record.first_event);

@@ -16,8 +16,10 @@ struct AccessRecord {
   std::string_view trace_id;                                      // 32 hex digits; empty: not traced
   std::string_view request_id, door, client, peer, method, path;  // path: no query
   std::string_view model, upstream, served_by, route;
-  std::string_view app, kind;     // of the dify door: whose request, and what it is (run, upload, console, ...)
-  std::string_view cache;         // hit, stale, coalesced, miss, bypass, observe
+  std::string_view app, kind;  // of the dify door: whose request, and what it is (run, upload, console, ...)
+  std::string_view cache;      // hit, stale, coalesced, miss, bypass, observe
+  // `cache` says how good the cache is. Not of what is no question to it: a console's page, or a run of an app that has none.
+  bool counts_for_cache = true;
   std::string_view cache_reason;  // BypassReason or NoStoreReason
   std::string_view error;         // ErrorCode, or empty
   std::string_view outcome;       // ok, client_error, ...: for the journal; the line tells it by `status` and `error`
@@ -37,11 +39,15 @@ struct AccessRecord {
   double price = 0;           // of a run, as Dify counted it; not told for workflows
   std::string_view currency;  // of the price
   double saved_usd = 0;
-  double spent_usd = 0;            // what the tokens cost that were paid for; 0 too when the model has no price
-  std::uint64_t spent_tokens = 0;  // that were paid for: those above, or an estimate where the provider has not counted
-  Duration duration{};             // request head to last byte of the answer
-  Duration first_event{};          // of a run's stream: from the request head to the first event that says something
-  Duration first_byte{};           // request head to first byte of the answer; 0: none was sent
+  // That did not have to be paid for, as they were booked: those above, or of a run those of the kept one.
+  std::uint64_t saved_tokens = 0;
+  double spent_usd = 0;  // what the tokens cost that were paid for; 0 too when the model has no price
+  // That were paid for, as they were booked: those above, or an estimate where the provider has not counted. 0 of a run: its model
+  // calls come through the llm door as well.
+  std::uint64_t spent_tokens = 0;
+  Duration duration{};     // request head to last byte of the answer
+  Duration first_event{};  // of a run's stream: from the request head to the first event that says something
+  Duration first_byte{};   // request head to first byte of the answer; 0: none was sent
 };
 
 // A path may be as long as the header limit; a line of the log should stay readable and below the 4 KiB that pipes keep whole.

@@ -18,9 +18,7 @@ void count(std::array<std::uint64_t, n>& counts, const std::array<std::string_vi
 }  // namespace
 
 void Journal::add(const AccessRecord& record, std::string_view line) {
-  // A console's page is no question that the cache could have answered: only runs are, at the dify door, as in the metrics.
-  const bool is_question = record.door != "dify" || record.kind == "run";
-  const std::string_view cache = is_question ? record.cache : std::string_view();
+  const std::string_view cache = record.counts_for_cache ? record.cache : std::string_view();
   ++totals_.requests;
   count(totals_.outcomes, k_outcome_words, record.outcome);
   count(totals_.cache, k_cache_words, cache);
@@ -32,15 +30,11 @@ void Journal::add(const AccessRecord& record, std::string_view line) {
   event.was_answered = record.outcome == "ok";
   event.was_error = record.outcome == "upstream_error" || record.outcome == "own_error" || record.outcome == "cut";
   event.amounts.requests = 1;
+  // What was booked, not what was counted: Dify counts the tokens of its runs too, which the llm door has booked already.
   event.amounts.saved_usd = record.saved_usd;
   event.amounts.spent_usd = record.spent_usd;
-  const std::uint64_t tokens = record.prompt_tokens + record.completion_tokens;
-  const bool was_free = record.cache == "hit" || record.cache == "stale" || record.cache == "coalesced";
-  if (was_free) {
-    event.amounts.saved_tokens = tokens;
-  } else {
-    event.amounts.spent_tokens = std::max(tokens, record.spent_tokens);
-  }
+  event.amounts.saved_tokens = record.saved_tokens;
+  event.amounts.spent_tokens = record.spent_tokens;
   history_.add(event, record.time);
 
   if (line.ends_with('\n')) line.remove_suffix(1);

@@ -253,6 +253,10 @@ void DifyFlow::add_own_headers(http::Headers& headers) const {
   if (age_) headers.add("Age", std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*age_).count()));
 }
 
+bool DifyFlow::counts_for_cache() const {
+  return call_kind_.kind == providers::dify::CallKind::run && caller_.app != nullptr && caller_.app->cache;
+}
+
 void DifyFlow::finish(Outcome outcome) {
   if (state_ == State::finished) return;
   state_ = State::finished;
@@ -271,8 +275,7 @@ void DifyFlow::finish(Outcome outcome) {
     if (is_paced() && pursuit() != nullptr && !caller_.label.empty()) {
       door_.dify_metrics().observe_wait(caller_.label, pursuit()->waited(), pursuit()->order().trace.exemplar());
     }
-    const bool has_cache = caller_.app != nullptr && caller_.app->cache;
-    if (call_kind_.kind == providers::dify::CallKind::run && has_cache) {
+    if (counts_for_cache()) {
       door_.metrics().of_model(caller_.label).cache[static_cast<std::size_t>(result_)]->add();
     }
     const DifyRun run = sum_up(outcome);
@@ -339,7 +342,9 @@ void DifyFlow::log_access(const DifyRun& run) {
   }
   record.cache = name(result_);
   if (judgement_.bypass) record.cache_reason = chat::name(*judgement_.bypass);
+  record.counts_for_cache = counts_for_cache();
   record.saved_usd = saved_usd_;
+  record.saved_tokens = saved_tokens_;
   const providers::Usage usage = run.usage.value_or(providers::Usage{});
   record.prompt_tokens = usage.prompt_tokens;
   record.completion_tokens = usage.completion_tokens;

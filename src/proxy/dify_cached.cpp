@@ -142,6 +142,7 @@ void DifyFlow::remember_turn() {
 
 void DifyFlow::book_saving(const cache::Meta& meta, double usd) {
   saved_usd_ = usd;
+  saved_tokens_ = meta.prompt_tokens + meta.completion_tokens;
   door_.metrics().savings().book_cost(caller_.label, saved_by(result_), meta.prompt_tokens, meta.completion_tokens, usd);
 }
 

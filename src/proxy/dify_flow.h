@@ -76,6 +76,8 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   // Reading and asking.
   void name_app();
   [[nodiscard]] std::optional<std::uint64_t> whose() const;
+  // It could have been answered from a cache that its app has, so what came of that is counted.
+  [[nodiscard]] bool counts_for_cache() const;
   [[nodiscard]] bool is_paced() const { return queue_ != providers::dify::QueueClass::never; }
   [[nodiscard]] std::string_view target() const;
   [[nodiscard]] Chain chain() const;
@@ -175,6 +177,7 @@ class DifyFlow final : public http::ExchangeHandler, private DifyPursuitHandler,
   std::uint64_t request_bytes_ = 0, sent_bytes_ = 0;
   std::optional<Duration> age_;  // of a stored answer
   double saved_usd_ = 0;
+  std::uint64_t saved_tokens_ = 0;
   std::unique_ptr<RequestTrace> trace_;  // null: it is not traced
   MonoTime started_{};
   MonoTime first_byte_{};

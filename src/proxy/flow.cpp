@@ -437,6 +437,7 @@ void Flow::log_access(Outcome outcome) {
   record.prompt_tokens = usage_.prompt_tokens;
   record.completion_tokens = usage_.completion_tokens;
   record.saved_usd = saved_usd_;
+  record.saved_tokens = saved_tokens_;
   record.spent_usd = spent_.usd;
   record.spent_tokens = spent_.tokens;
   record.duration = now - started_;

@@ -159,6 +159,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::uint64_t sent_bytes_ = 0;
   providers::Usage usage_;
   double saved_usd_ = 0;
+  std::uint64_t saved_tokens_ = 0;
   Spent spent_;
   std::unique_ptr<RequestTrace> trace_;  // null: it is not traced
   MonoTime started_{};

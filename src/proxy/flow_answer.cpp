@@ -120,6 +120,7 @@ void Flow::book_saving(const providers::Usage& usage) {
   const bool is_alias = answering.size() > 1 && answering.substr(1) != model;
   const auto price = is_alias ? price_of(*snapshot_, model, answering.substr(1)) : snapshot_->price(model);
   saved_usd_ = door_.metrics().savings().book(model, saved_by(result_), usage.prompt_tokens, usage.completion_tokens, price);
+  saved_tokens_ = usage.prompt_tokens + usage.completion_tokens;
 }
 
 // ---- from a Fill -----------------------------------------------------------------------------------------------------

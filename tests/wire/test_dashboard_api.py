@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from conftest import BUILD, Outrigger, Sim, upstream
+from dify_sim import DifySim, DifyUser
 
 # What nobody may learn from any of these: the admin token, a client's key, an upstream's.
 SECRETS = {"TOKEN": "admin-token-4711", "CLIENT": "sk-client-0815", "UPSTREAM": "sk-upstream-1234"}
@@ -136,6 +137,36 @@ def test_history_adds_up_with_the_traffic(start):
                 assert total(row, "requests") == sum(line.get(member, "") == row["name"] for line in log)
         assert len({len(history["points"]), *(len(row["points"]) for row in history["models"] + history["routes"])}) == 1
     assert requests.get(proxy.admin + "/api/history?span=decade", timeout=10).status_code == 400
+
+
+def test_history_and_status_agree_on_the_traffic_of_both_doors(start):
+    sim, dify = start(Sim), start(DifySim)
+    proxy = start(Outrigger, '[listen]\nllm = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\ndify = "127.0.0.1:0"\n' + upstream(sim) +
+                  f'[[upstream]]\nname = "dify"\nurl = "{dify.url}"\ndialect = "dify"\n'
+                  '[[app]]\nname = "chat"\nkey = "app-chat"\ncache = { stateless = true, per_user = false }\n'
+                  '[[app]]\nname = "plain"\nkey = "app-workflow"\n')
+    door = "http://" + proxy.wait_for(r"dify door on (127\.0\.0\.1:\d+)").group(1)
+    for _ in range(3):
+        assert proxy.chat("hello").status_code == 200
+    cached, plain = DifyUser(door, "app-chat"), DifyUser(door, "app-workflow")
+    for stream in (False, False, True):
+        assert cached.chat("What are your opening hours?", stream).content
+        assert plain.run(stream, query="x").content
+    assert plain.get("parameters").status_code == 200
+    log = proxy.access_log(10)
+    status = requests.get(proxy.admin + "/api/status", timeout=10).json()
+    history = requests.get(proxy.admin + "/api/history?span=hour", timeout=10).json()
+    assert total(history, "requests") == status["requests"]["total"] == 10
+    # A run's own model calls come through the llm door, so Dify's count of them is not spent once more.
+    for member, told in (("saved", status["savings"]), ("spent", status["spending"])):
+        assert total(history, member + "_tokens") == told["prompt_tokens"] + told["completion_tokens"] > 0, member
+        assert total(history, member + "_usd") == pytest.approx(told["usd"])
+    hits = [line for line in log if line.get("app") == "chat" and line["cache"] == "hit"]
+    assert len(hits) == 2 and all(line["saved_tokens"] > 0 for line in hits)
+    # An app without a cache, and what is no run, say nothing of how good the cache is.
+    assert {kind: n for kind, n in status["requests"]["cache"].items() if n} == {"hit": 4, "miss": 2}
+    for kind, times in status["requests"]["cache"].items():
+        assert times == total(history, kind) == proxy.metric("outrigger_cache_requests_total", result=kind), kind
 
 
 def test_records_are_those_of_the_access_log_with_attempts_and_verdict(start):

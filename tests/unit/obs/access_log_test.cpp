@@ -64,6 +64,17 @@ TEST_CASE("a run at the dify door says whose it was, and when it first said some
   CHECK(line.find(R"("first_byte_ms":1.000,"first_event_ms":2.500})") != std::string::npos);
 }
 
+TEST_CASE("saved and spent tokens are told where those of the answer do not tell them") {
+  AccessRecord record;
+  record.saved_tokens = 15;
+  CHECK(line_of(record).contains(R"("saved_tokens":15)"));
+  record.spent_tokens = 4;
+  CHECK(line_of(record).contains(R"("spent_tokens":4)"));
+  record.prompt_tokens = 15;
+  CHECK_FALSE(line_of(record).contains("saved_tokens"));
+  CHECK_FALSE(line_of(record).contains("spent_tokens"));
+}
+
 TEST_CASE("all tries are told when there was more than one, and the wait for a turn") {
   AccessRecord record;
   record.attempts = 1;

@@ -52,11 +52,13 @@ TEST_CASE("a record is counted, remembered and told, with or without an access l
   journal.set_listener(&heard);
   AccessRecord hit = record("hit", "ok");
   hit.saved_usd = 0.25;
+  hit.saved_tokens = 15;
   outlet.tell(hit);
   outlet.set_log(&log);
   AccessRecord failed = record("miss", "upstream_error");
   failed.request_id = "or-2";
   failed.spent_usd = 0.5;
+  failed.spent_tokens = 15;
   outlet.tell(failed);
 
   CHECK(log.all.size() == 1);
@@ -79,41 +81,42 @@ TEST_CASE("a record is counted, remembered and told, with or without an access l
   CHECK(point.errors == 1);
 }
 
-TEST_CASE("tokens that were paid for count as told, else as estimated; those of a hit were saved") {
+TEST_CASE("tokens count as they were booked, whatever else is known of them") {
   struct Case {
     std::string_view cache;
-    std::uint64_t prompt, completion, spent_tokens;
-    std::uint64_t saved, spent;
+    std::uint64_t prompt, completion, saved, spent;
   };
   const Case table[] = {
-      {"miss", 7, 2, 9, 0, 9},   {"miss", 0, 0, 40, 0, 40},
-      {"bypass", 7, 2, 0, 0, 9},  // of a run, which nobody but Dify counts
-      {"hit", 7, 2, 0, 9, 0},    {"coalesced", 7, 2, 0, 9, 0},
+      {"miss", 7, 2, 0, 9},  {"miss", 0, 0, 0, 40},
+      {"miss", 7, 2, 0, 0},  // of a run: its model calls are booked at the llm door
+      {"hit", 0, 0, 9, 0},   // of one that the cache has answered
+      {"hit", 7, 2, 9, 0},   {"coalesced", 7, 2, 9, 0},
+      {"stale", 7, 2, 9, 5},  // after a try that came to nothing
   };
   for (const Case& row : table) {
     Journal journal;
     AccessRecord one = record(row.cache, "ok");
     one.prompt_tokens = row.prompt;
     one.completion_tokens = row.completion;
-    one.spent_tokens = row.spent_tokens;
+    one.saved_tokens = row.saved;
+    one.spent_tokens = row.spent;
     journal.add(one, "{}");
     const HistoryPoint point = journal.history().last(1min, k_noon);
-    CAPTURE(row.cache, row.spent_tokens);
+    CAPTURE(row.cache, row.prompt, row.saved, row.spent);
     CHECK(point.saved_tokens == row.saved);
     CHECK(point.spent_tokens == row.spent);
   }
 }
 
-TEST_CASE("what is no run says nothing of the cache at the dify door") {
+TEST_CASE("what nobody has asked the cache says nothing of it") {
   Journal journal;
   AccessRecord page = record("bypass", "ok");
-  page.door = "dify";
-  page.kind = "console";
+  page.counts_for_cache = false;
   journal.add(page, "{}");
   CHECK(journal.totals().requests == 1);
   CHECK(journal.totals().cache == std::array<std::uint64_t, 6>{});
   CHECK(journal.history().last(10s, k_noon).bypass == 0);
-  page.kind = "run";
+  page.counts_for_cache = true;
   journal.add(page, "{}");
   CHECK(journal.totals().cache == std::array<std::uint64_t, 6>{0, 0, 0, 0, 1, 0});
   CHECK(journal.history().last(10s, k_noon).bypass == 1);

@@ -52,6 +52,7 @@ TEST_CASE("a run is answered once for both forms, with ids of its own and nothin
   CHECK(bench.metric("outrigger_saved_usd_total{model=\"chat\",by=\"hit\"}") == "1");
   CHECK(bench.metric("outrigger_saved_tokens_total{model=\"chat\",by=\"hit\"}") == "30");
   CHECK(bench.log.lines.back().find("\"saved_usd\":0.5") != std::string::npos);
+  CHECK(bench.log.lines.back().contains("\"saved_tokens\":15"));
 }
 
 TEST_CASE("what is the cache's to answer, and what is not") {
