@@ -7,9 +7,10 @@ namespace {
 
 // Every key has a life, this one too: a deployment that is gone leaves nothing behind.
 constexpr std::string_view k_life_ms = "2592000000";  // 30 days
-constexpr Duration k_renew = 24h;
-// When Redis took neither ours nor told its own (full, read-only).
-constexpr Duration k_try_again = 60s;
+// Often, because a full Redis with allkeys-lru lets go what was not read for longest. Read once a day, the secret would be the
+// first, and the next replica to come would begin with another and share nothing. Also when Redis took neither ours nor told its
+// own (full, read-only).
+constexpr Duration k_renew = 60s;
 // What is shorter can be guessed, what is longer was not put there by us or an operator.
 constexpr std::size_t k_size_min = 16;
 constexpr std::size_t k_size_max = 4096;
@@ -27,7 +28,7 @@ void SecretKeeper::on_link_up() {
 }
 
 void SecretKeeper::agree() {
-  agree_timer_ = loop_.after(k_try_again, [this] { agree(); });
+  agree_timer_ = loop_.after(k_renew, [this] { agree(); });
   const auto ignored = [](const Reply*) { return true; };
   const std::string_view key = plan_.redis_key;
   RedisLink& link = *plan_.link;
@@ -41,7 +42,6 @@ bool SecretKeeper::on_secret(const Reply* reply) {
   if (reply == nullptr || reply->kind == Reply::Kind::error || reply->kind == Reply::Kind::nil) return true;
   if (reply->kind != Reply::Kind::string) return false;
   if (reply->text.size() < k_size_min || reply->text.size() > k_size_max) return true;
-  agree_timer_ = loop_.after(k_renew, [this] { agree(); });
   settle(reply->text);
   return true;
 }

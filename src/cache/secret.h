@@ -1,7 +1,8 @@
 // SecretKeeper: the deployment's secret, and how replicas agree on it. Owned by Store.
 //
 // Each replica says SET NX with the secret it has, then GET: whatever Redis answers is the secret, so of many that begin at once
-// all end with the first one's. This is repeated whenever the connection comes up and once a day, which also renews the key's life.
+// all end with the first one's. This is repeated whenever the connection comes up and once a minute, which also renews the key's
+// life and keeps it among those that were read last, for a Redis that evicts.
 // A Redis that has lost its data gets the secret back from the first replica that reconnects.
 #pragma once
 

@@ -1,4 +1,5 @@
 // How replicas agree on the deployment's secret.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "unit/cache/bench.h"
@@ -105,12 +106,35 @@ TEST_CASE("the secret lives as long as somebody uses it, and then goes") {
   CHECK_FALSE(in_redis(b).has_value());
 }
 
-TEST_CASE("a secret that was deleted while nobody looked comes back within a day") {
+TEST_CASE("the secret is read every minute, so that a full Redis with allkeys-lru lets colder keys go before it") {
+  Bench b;
+  const auto node = b.up(k_secret_a);
+  for (int minute = 0; minute < 120; ++minute) {
+    b.redis.clear_log();
+    b.world.loop.run_for(60s + 100ms);
+    REQUIRE(std::ranges::count(b.redis.log(), sim::RedisCommand{"GET", k_at}) >= 1);
+  }
+  CHECK(b.redis.count("GET") < 130);
+}
+
+TEST_CASE("a secret that was deleted while nobody looked comes back within a minute") {
   Bench b;
   const auto node = b.up(k_secret_a);
   b.redis.forget();
-  b.world.loop.run_for(24h + 1s);
+  b.world.loop.run_for(61s);
   CHECK(in_redis(b) == k_secret_a);
+}
+
+TEST_CASE("a replica that comes while the secret is gone has the others with it within a minute") {
+  Bench b;
+  const auto first = b.up(k_secret_a);
+  b.redis.forget();
+  const auto second = b.up(k_secret_b);
+  REQUIRE(second->secret == k_secret_b);
+  b.world.loop.run_for(61s);
+  CHECK(first->secret == k_secret_b);
+  CHECK(first->changed == 1);
+  CHECK(second->changed == 0);
 }
 
 TEST_CASE("a full Redis cannot keep the secret: each replica has its own until it can") {
