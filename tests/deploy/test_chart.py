@@ -134,6 +134,22 @@ def test_a_changed_configuration_rolls_the_pods_unless_told_not_to():
     assert annotations("--set", "restartOnChange=false") == annotations("--set", "restartOnChange=false", *other)
 
 
+def test_a_new_version_of_the_chart_leaves_its_redis_running(tmp_path):
+    """What it keeps is in memory only."""
+    newer = tmp_path / "newer"
+    shutil.copytree(CHART, newer)
+    about = (newer / "Chart.yaml").read_text()
+    (newer / "Chart.yaml").write_text(re.sub(r"^(version|appVersion): .*", r'\1: "9.9.9"', about, flags=re.M))
+
+    def deployment(name, chart):
+        return one(rendered("--set", "redis.own.enabled=true,replicaCount=2,commonLabels.team=support", chart=chart), "Deployment", name)
+    assert deployment("rel-outrigger", CHART)["spec"]["template"] != deployment("rel-outrigger", newer)["spec"]["template"]
+    redis = deployment("rel-outrigger-redis", CHART)["spec"]
+    assert redis["template"] == deployment("rel-outrigger-redis", newer)["spec"]["template"]
+    assert redis["selector"]["matchLabels"].items() <= redis["template"]["metadata"]["labels"].items()
+    assert redis["template"]["metadata"]["labels"]["team"] == "support"
+
+
 def test_pods_are_given_time_to_end():
     for drain, seconds in (("30s", 40), ("2m", 130), ("1h", 3610)):
         pod = one(rendered("--set", f"drain={drain}"), "Deployment")["spec"]["template"]["spec"]
@@ -209,6 +225,23 @@ def test_notes_of_other_shapes(tmp_path):
     assert "https://rel-outrigger.dify:8081/v1" in text
     assert "without Redis" in text and "WARNING: upstream relay has `keys`" in text and "existingSecret" in text
     assert "ANTHROPIC_BASE_URL" not in text and "sk-secret" not in text
+
+
+def test_notes_say_that_the_own_redis_forgets_what_was_spent(tmp_path):
+    client = '\n[[client]]\nname = "desk"\nkey = "file:/run/secrets/outrigger/desk"\n'
+    config = '[[upstream]]\nname = "a"\nurl = "https://a.example/v1"\n' + client
+    spends = config + "budget = { usd_per_day = 20 }\n"
+
+    def says(text, *others):
+        values = tmp_path / f"{hash(text)}.yaml"  # what was rendered is remembered by its arguments
+        values.write_text(yaml.safe_dump({"config": text}))
+        done = notes(tmp_path, "--values", values, *others)
+        shutil.rmtree(tmp_path / "noted")
+        return "budgets" in done
+    own = ("--set", "redis.own.enabled=true")
+    assert says(spends, *own)
+    assert not says(config, *own)
+    assert not says(spends, "--set", "redis.url=redis://redis:6379")
 
 
 # Only what NOTES and the test need of it: one entry of one Secret, from files.
