@@ -1,10 +1,13 @@
 """The Helm chart: every shape of it is what Kubernetes and Outrigger take, and wrong values are refused with a way out."""
 import base64
+import itertools
 import re
 import shutil
 import socket
 import subprocess
 import tarfile
+import tomllib
+import urllib.parse
 
 import pytest
 import yaml
@@ -42,13 +45,14 @@ def test_configuration_is_what_outrigger_takes(shape, tmp_path):
 
 
 def readme_blocks():
-    """The YAML in README.md that is values of this chart."""
+    """The YAML in README.md that is values of this chart; what goes with the values before it, together with them."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", (CHART / "README.md").read_text(), re.M | re.S)
-    return [block for block in blocks if re.search("^config:", block, re.M)]
+    return [block for block in blocks if re.search("^config:", block, re.M)] + \
+        [before + block for before, block in itertools.pairwise(blocks) if block.startswith("networkPolicy:")]
 
 
 def test_the_readme_has_examples():
-    assert len(readme_blocks()) == 2
+    assert len(readme_blocks()) == 3
 
 
 @pytest.mark.parametrize("block", readme_blocks(), ids=lambda block: block.split(":")[0].split("\n")[-1])
@@ -81,6 +85,11 @@ def test_every_value_is_in_the_schema_and_in_the_readme():
     assert not missing
 
 
+CLOSED = "networkPolicy.enabled=true,"
+PEER = "networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.0.0.0/8"
+DOOR = CLOSED + "dify.enabled=true,dify.backend=http://dify-api:5001,"
+
+
 @pytest.mark.parametrize("wrong, words", [
     ("replicaCount=two", "replicaCount"),
     ("replicas=2", "replicas"),
@@ -101,11 +110,73 @@ def test_every_value_is_in_the_schema_and_in_the_readme():
     ("config=[cache]", "no [[upstream]]"),
     ("redis.url=redis://a:6379,redis.own.enabled=true", "keep one"),
     ("ingress.enabled=true,ingress.hosts={a.example}", "`dify.enabled`"),
+    # A network policy that would cut off what other values ask for.
+    (CLOSED + "metrics.serviceMonitor.enabled=true", "`networkPolicy.metricsFrom`"),
+    (CLOSED + "redis.url=redis://redis:6379", "`redis.url`"),
+    (CLOSED + "redis.url=rediss://redis.example.com:6380,networkPolicy.egressPorts={443,5001}", "443, 5001"),
+    (CLOSED + "redis.url=redis://redis," + PEER + ",networkPolicy.extraEgress[0].ports[0].port=6000", "`redis.url`"),
+    (CLOSED + "redis.url=redis://redis," + PEER + ",networkPolicy.extraEgress[0].ports[0].port=6379"
+     ",networkPolicy.extraEgress[0].ports[0].protocol=UDP", "`redis.url`"),
+    (CLOSED + "dify.enabled=true,dify.backend=http://dify-api:5001", "`dify.backend`"),
+    (CLOSED + "dify.enabled=true,dify.backend=http://dify-api-svc:80", "5001"),
+    (CLOSED + 'dify.enabled=true,config=[[upstream]]\nname="one"\ndialect="dify"\nurl="http://{{ .Release.Name }}-api:5001"', "upstream one"),
+    (DOOR + "networkPolicy.egressPorts={443,5001},ingress.enabled=true,ingress.hosts={a.example}", "`networkPolicy.from`"),
+    (DOOR + "networkPolicy.egressPorts={443,5001},httpRoute.enabled=true,httpRoute.parentRefs[0].name=a,"
+     "httpRoute.parentRefs[0].namespace=gateways", "`networkPolicy.from`"),
 ])
 def test_wrong_values_are_refused(wrong, words):
     done = template("--set", wrong, check=False)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("right", [
+    CLOSED + "redis.url=redis://redis:6379,networkPolicy.egressPorts={443,6379}",
+    CLOSED + "redis.url=redis://redis:80,networkPolicy.egressPorts={443,6379}",  # a Service's port that leads to the pod's
+    CLOSED + "redis.url=redis://redis:6379," + PEER,  # every port there
+    CLOSED + "redis.url=redis://redis:6379," + PEER + ",networkPolicy.extraEgress[0].ports[0].port=redis",  # whatever that is
+    CLOSED + "redis.url=redis://redis:6379," + PEER + ",networkPolicy.extraEgress[0].ports[0].port=6000"
+    ",networkPolicy.extraEgress[0].ports[0].endPort=6400",
+    CLOSED + "dify.enabled=true,dify.backend=https://dify.example.com",
+    CLOSED + "redis.own.enabled=true",
+    DOOR + "networkPolicy.egressPorts={443,5001}",
+    DOOR + "networkPolicy.egressPorts={443,5001},httpRoute.enabled=true,httpRoute.parentRefs[0].name=a",  # a gateway of this namespace
+    DOOR + "networkPolicy.egressPorts={443,5001},ingress.enabled=true,ingress.hosts={a.example},networkPolicy.from[0].namespaceSelector.a=b",
+])
+def test_a_network_policy_that_lets_through_is_taken(right):
+    template("--set", right)
+
+
+def pod_port(url):
+    """The port that a network policy sees. Of the Services in the examples one has another than its pods: that of Dify's api, at douban."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.hostname == "dify-api-svc":
+        return 5001
+    return parts.port or {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}[parts.scheme]
+
+
+@pytest.mark.parametrize("values", [*SHAPES, *readme_blocks()], ids=lambda values: getattr(values, "stem", None) or "README")
+def test_the_network_policy_of_each_shape_lets_through_what_it_asks_for(values, tmp_path):
+    """Who scrapes, who comes through an ingress or a gateway, and where the configuration leads to."""
+    if isinstance(values, str):
+        (tmp_path / "values.yaml").write_text(values)
+        values = tmp_path / "values.yaml"
+    manifests = rendered("--values", values)
+    of_kind = {kind: [m for m in manifests if m["kind"] == kind] for kind in ("NetworkPolicy", "ServiceMonitor", "Ingress", "HTTPRoute")}
+    policies = [m for m in of_kind["NetworkPolicy"] if m["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "proxy"]
+    if not policies:
+        return
+    spec = policies[0]["spec"]
+
+    def from_elsewhere(port):
+        return [peer for rule in spec["ingress"] if port in [p["port"] for p in rule["ports"]] for peer in rule["from"]
+                if "podSelector" not in peer or "namespaceSelector" in peer]
+    assert not of_kind["ServiceMonitor"] or from_elsewhere("outrigger-admin")
+    assert not (of_kind["Ingress"] or of_kind["HTTPRoute"]) or from_elsewhere("dify")
+    config = tomllib.loads(toml(manifests))
+    urls = [upstream["url"] for upstream in config["upstream"]] + [config["redis"]["url"] for _ in range("redis" in config)]
+    open_ports = {port["port"] for rule in spec["egress"] for port in rule.get("ports", []) if port["protocol"] == "TCP"}
+    assert urls and {pod_port(url) for url in urls} <= open_ports
 
 
 def test_pods_are_restricted():

@@ -94,7 +94,55 @@ app.kubernetes.io/part-of: dify
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.dify.enabled) }}
 {{- fail "\n\nvalues: an ingress or a route leads to the dify door; set `dify.enabled` and `dify.backend`, too" }}
 {{- end }}
+{{- if and .Values.networkPolicy.enabled (eq .Values.mode "deployment") }}
+{{- include "outrigger.checkPolicy" (dict "root" . "toml" $toml) }}
+{{- end }}
 {{- toJson $toml }}
+{{- end }}
+
+{{/* A network policy that would silently cut off what other values ask for. */}}
+{{- define "outrigger.checkPolicy" -}}
+{{- $values := .root.Values }}
+{{- $policy := $values.networkPolicy }}
+{{- if and $values.metrics.serviceMonitor.enabled (not $policy.metricsFrom) }}
+{{- fail "\n\nvalues: the network policy lets nobody read the metrics that `metrics.serviceMonitor` asks for; say in `networkPolicy.metricsFrom` where Prometheus is:\n  networkPolicy:\n    metricsFrom:\n      - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: monitoring } }" }}
+{{- end }}
+{{- /* A gateway may be in this namespace; an ingress controller mostly is not. */}}
+{{- $outside := $values.ingress.enabled }}
+{{- if $values.httpRoute.enabled }}{{ range $values.httpRoute.parentRefs }}{{ if ne (default $.root.Release.Namespace .namespace) $.root.Release.Namespace }}{{ $outside = true }}{{ end }}{{ end }}{{ end }}
+{{- if and $outside (has (toJson $policy.from) (list "null" "[]" "[{\"podSelector\":{}}]")) }}
+{{- fail "\n\nvalues: the network policy lets in pods of this namespace only, and who comes through an ingress or a gateway comes from its pods; name their namespace in `networkPolicy.from`:\n  networkPolicy:\n    from:\n      - podSelector: {}\n      - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: ingress-nginx } }" }}
+{{- end }}
+{{- $ways := list }}
+{{- with $values.dify.backend }}{{ $ways = append $ways (list "`dify.backend`" (tpl . $.root) 5001) }}{{ end }}
+{{- range .toml.upstream }}
+{{- if and (eq (default "" .dialect) "dify") .url }}{{ $ways = append $ways (list (printf "upstream %s" .name) .url 5001) }}{{ end }}
+{{- end }}
+{{- with $values.redis.url }}{{ $ways = append $ways (list "`redis.url`" . 6379) }}{{ end }}
+{{- range $ways }}
+{{- $url := urlParse (index . 1) }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (get (dict "http" "80" "https" "443") $url.scheme) | default "6379" | int }}
+{{- if not (include "outrigger.policyOpens" (dict "policy" $policy "ports" (list $port (index . 2)))) }}
+{{- fail (printf "\n\nvalues: %s leads to port %d, and the network policy lets the pods go to ports %s only; add to `networkPolicy.egressPorts` the port that the pods there listen on (%d in most; a Service's own port does not count), or write a rule into `networkPolicy.extraEgress`" (index . 0) $port (join ", " $policy.egressPorts) (index . 2)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Empty: the policy lets the pods go to none of `ports`. A rule with a port's name is believed. */}}
+{{- define "outrigger.policyOpens" -}}
+{{- $ports := .ports }}
+{{- range .policy.egressPorts }}{{ if has (int .) $ports }}yes{{ end }}{{ end }}
+{{- range .policy.extraEgress }}
+{{- if not .ports }}yes{{ end }}
+{{- range .ports }}
+{{- if eq (default "TCP" .protocol) "TCP" }}
+{{- if or (not .port) (kindIs "string" .port) }}yes{{ else }}
+{{- $first := int .port }}{{ $last := int (default .port .endPort) }}
+{{- range $ports }}{{ if and (ge . $first) (le . $last) }}yes{{ end }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* outrigger.toml: the chart's part, then the operator's. */}}
