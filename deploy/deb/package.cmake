@@ -1,4 +1,4 @@
-# The .deb: cmake --preset release && cmake --build --preset release && (cd build/release && cpack)
+# The .deb: cmake --preset release && cmake --build --preset release && (cd build/release && cpack). Needs scripts/deps build deb.
 install(FILES deploy/systemd/outrigger.service DESTINATION /usr/lib/systemd/system)
 install(FILES deploy/outrigger.toml DESTINATION /etc/outrigger)
 install(FILES deploy/deb/logrotate DESTINATION /etc/logrotate.d RENAME outrigger)
@@ -21,6 +21,7 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/tools.cmake)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA

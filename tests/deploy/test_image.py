@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import requests
@@ -153,11 +154,35 @@ def test_the_unit_file(tmp_path):
     assert done.returncode == 0, done.stdout[-300:]
 
 
-def test_the_debian_package(tmp_path):
+def deb_build():
+    """A build directory that cpack can pack."""
     need("cpack")
-    build = wire.BUILD
-    if not (build / "CPackConfig.cmake").exists():
-        pytest.skip(f"{build} is configured without OUTRIGGER_DEB")
+    if not (wire.BUILD / "CPackConfig.cmake").exists():
+        pytest.skip(f"{wire.BUILD} is configured without OUTRIGGER_DEB")
+    return wire.BUILD
+
+
+def test_the_recipe_for_the_debian_package_installs_what_it_needs():
+    recipe = re.search(r"^\./scripts/deps ([a-z ]+) && cmake .*cpack", (ROOT / "deploy/README.md").read_text(), re.M)
+    deps = (ROOT / "scripts/deps").read_text()
+    packages = {package for group in recipe.group(1).split() for package in re.search(rf"^{group}_packages=\(([^)]+)\)", deps, re.M).group(1).split()}
+    assert {"g++", "cmake", "file", "dpkg-dev"} <= packages
+
+
+@pytest.mark.parametrize("missing", ["dpkg-shlibdeps", "file"])
+def test_without_its_tools_no_debian_package_is_made(missing, tmp_path):
+    """CPack itself goes on without dpkg-shlibdeps, and the package would not name its libraries."""
+    build = deb_build()
+    (tmp_path / "bin").mkdir()
+    for program in {path.name: path for place in ("/bin", "/usr/bin") for path in Path(place).iterdir() if path.name != missing}.values():
+        (tmp_path / "bin" / program.name).symlink_to(program)
+    done = run(need("cpack"), "-G", "DEB", "-B", tmp_path / "package", cwd=build, check=False, env={"PATH": str(tmp_path / "bin")})
+    assert done.returncode != 0 and f"{missing} is not installed" in done.stderr and "scripts/deps build deb" in done.stderr
+    assert list(tmp_path.glob("package/*.deb")) == []
+
+
+def test_the_debian_package(tmp_path):
+    build = deb_build()
     run("cpack", "-G", "DEB", "-B", tmp_path, cwd=build)
     package = next(tmp_path.glob("outrigger_*.deb"))
     fields = run("dpkg-deb", "--field", package).stdout
