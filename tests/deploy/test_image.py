@@ -146,6 +146,9 @@ def test_the_image_in_an_engine(engine, images, tmp_path, capsys):
 def test_the_unit_file(tmp_path):
     need("systemd-analyze")
     unit = (ROOT / "deploy/systemd/outrigger.service").read_text()
+    # It is started again however often it has failed: five times in ten seconds is where systemd gives up by default.
+    sections = dict(re.findall(r"^\[(\w+)\]\n(.*?)(?=^\[|\Z)", unit, re.M | re.S))
+    assert "\nRestart=always\n" in sections["Service"] and re.search("^StartLimitIntervalSec=0$", sections["Unit"], re.M)
     # Verified with a program that is there.
     (tmp_path / "outrigger.service").write_text(unit.replace("/usr/bin/outrigger", str(OUTRIGGER)))
     done = run("systemd-analyze", "verify", "--man=no", tmp_path / "outrigger.service", check=False)
@@ -179,6 +182,17 @@ def test_without_its_tools_no_debian_package_is_made(missing, tmp_path):
     done = run(need("cpack"), "-G", "DEB", "-B", tmp_path / "package", cwd=build, check=False, env={"PATH": str(tmp_path / "bin")})
     assert done.returncode != 0 and f"{missing} is not installed" in done.stderr and "scripts/deps build deb" in done.stderr
     assert list(tmp_path.glob("package/*.deb")) == []
+
+
+@pytest.mark.parametrize("script, argument", [("postinst", "configure"), ("prerm", "remove"), ("postrm", "purge")])
+def test_a_unit_that_does_not_start_leaves_the_package_installed(script, argument, tmp_path):
+    """With a systemctl that fails, and in place of the machine's folders those of the test."""
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    (tmp_path / "systemctl").write_text('#!/bin/sh\necho "$*" >>"$0.log"\n[ "$1" = daemon-reload ]\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    text = re.sub(r"(?<= )/(run|etc|var)/", rf"{tmp_path}/\1/", (ROOT / "deploy/deb" / script).read_text())
+    run("sh", "-c", text, script, argument, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert (tmp_path / "systemctl.log").exists()
 
 
 def test_the_debian_package(tmp_path):
