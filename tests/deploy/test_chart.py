@@ -110,6 +110,8 @@ DOOR = CLOSED + "dify.enabled=true,dify.backend=http://dify-api:5001,"
     ("config=[cache]", "no [[upstream]]"),
     ("redis.url=redis://a:6379,redis.own.enabled=true", "keep one"),
     ("ingress.enabled=true,ingress.hosts={a.example}", "`dify.enabled`"),
+    ("dify.enabled=true", "`dify.backend`"),
+    ("mode=sidecar,dify.enabled=true", "`dify.backend`"),
     # A network policy that would cut off what other values ask for.
     (CLOSED + "metrics.serviceMonitor.enabled=true", "`networkPolicy.metricsFrom`"),
     (CLOSED + "redis.url=redis://redis:6379", "`redis.url`"),
@@ -145,6 +147,14 @@ def test_wrong_values_are_refused(wrong, words):
 ])
 def test_a_network_policy_that_lets_through_is_taken(right):
     template("--set", right)
+
+
+def test_the_dify_door_takes_its_backends_from_the_configuration_as_well(tmp_path):
+    config = '[[upstream]]\nname = "a"\nurl = "http://a-api:5001"\ndialect = "dify"\n'
+    config += config.replace('"a"', '"b"').replace("a-api", "b-api")
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"dify": {"enabled": True}, "config": config}))
+    done = check_toml(toml(rendered("--values", tmp_path / "values.yaml")), tmp_path)
+    assert done.returncode == 0 and "b  http://b-api:5001" in done.stdout
 
 
 def pod_port(url):

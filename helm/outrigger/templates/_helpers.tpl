@@ -94,6 +94,11 @@ app.kubernetes.io/part-of: dify
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.dify.enabled) }}
 {{- fail "\n\nvalues: an ingress or a route leads to the dify door; set `dify.enabled` and `dify.backend`, too" }}
 {{- end }}
+{{- $backend := .Values.dify.backend }}
+{{- range $toml.upstream }}{{ if eq (default "" .dialect) "dify" }}{{ $backend = default .name $backend }}{{ end }}{{ end }}
+{{- if and .Values.dify.enabled (not $backend) }}
+{{- fail "\n\nvalues: the dify door leads nowhere; say in `dify.backend` where Dify's api is: with a release called dify http://dify-api-svc:80 in douban's chart, http://dify-api:5001 in BorisPolonsky's; or write an [[upstream]] with dialect = \"dify\" into `config`" }}
+{{- end }}
 {{- if and .Values.networkPolicy.enabled (eq .Values.mode "deployment") }}
 {{- include "outrigger.checkPolicy" (dict "root" . "toml" $toml) }}
 {{- end }}
