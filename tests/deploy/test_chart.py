@@ -112,6 +112,12 @@ DOOR = CLOSED + "dify.enabled=true,dify.backend=http://dify-api:5001,"
     ("ingress.enabled=true,ingress.hosts={a.example}", "`dify.enabled`"),
     ("dify.enabled=true", "`dify.backend`"),
     ("mode=sidecar,dify.enabled=true", "`dify.backend`"),
+    ("redis.own.enabled=true,redis.own.maxmemory=512mb", "`redis.own.resources.limits.memory`"),
+    ("redis.own.enabled=true,redis.own.maxmemory=308mb", "385Mi"),
+    ("redis.own.enabled=true,redis.own.maxmemory=1gb,redis.own.resources.limits.memory=1Gi", "1280Mi"),
+    ("redis.own.enabled=true,redis.own.maxmemory=1gb,redis.own.resources.limits.memory=1.2Gi", "1280Mi"),
+    ("redis.own.enabled=true,redis.own.maxmemory=300000kb,redis.own.resources.limits.memory=380M", "367Mi"),
+    ("redis.own.enabled=true,redis.own.resources.limits.memory=320000000", "320Mi"),
     # A network policy that would cut off what other values ask for.
     (CLOSED + "metrics.serviceMonitor.enabled=true", "`networkPolicy.metricsFrom`"),
     (CLOSED + "redis.url=redis://redis:6379", "`redis.url`"),
@@ -147,6 +153,12 @@ def test_wrong_values_are_refused(wrong, words):
 ])
 def test_a_network_policy_that_lets_through_is_taken(right):
     template("--set", right)
+
+
+@pytest.mark.parametrize("limit", ["320Mi", "336M", "335544320", "1Gi", "1.5Gi", "400000Ki", "1T", "3e8", "", "null"])
+def test_a_redis_that_has_room_is_taken(limit):
+    """256mb and a quarter. What no limit is, or none that can be read, is the cluster's affair."""
+    template("--set", f"redis.own.enabled=true,redis.own.resources.limits.memory={limit}")
 
 
 def test_the_dify_door_takes_its_backends_from_the_configuration_as_well(tmp_path):

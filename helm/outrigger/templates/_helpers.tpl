@@ -94,6 +94,14 @@ app.kubernetes.io/part-of: dify
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.dify.enabled) }}
 {{- fail "\n\nvalues: an ingress or a route leads to the dify door; set `dify.enabled` and `dify.backend`, too" }}
 {{- end }}
+{{- with .Values.redis.own }}
+{{- $limit := include "outrigger.bytes" (dig "limits" "memory" "" .resources) }}
+{{- /* What Redis needs besides its data: buffers, and room for what is in pieces. */}}
+{{- $needed := mul (regexFind "^[0-9]+" .maxmemory | int64) (get (dict "kb" 1024 "mb" 1048576 "gb" 1073741824) (regexFind "[kmg]b$" .maxmemory)) | mulf 1.25 | ceil | int64 }}
+{{- if and .enabled $limit (gt $needed (int64 $limit)) }}
+{{- fail (printf "\n\nvalues: `redis.own.maxmemory` %s is more than the pod may hold, which would be killed before anything gives way; set `redis.own.resources.limits.memory` to %dMi or more" .maxmemory (divf $needed 1048576 | ceil | int64)) }}
+{{- end }}
+{{- end }}
 {{- $backend := .Values.dify.backend }}
 {{- range $toml.upstream }}{{ if eq (default "" .dialect) "dify" }}{{ $backend = default .name $backend }}{{ end }}{{ end }}
 {{- if and .Values.dify.enabled (not $backend) }}
@@ -103,6 +111,15 @@ app.kubernetes.io/part-of: dify
 {{- include "outrigger.checkPolicy" (dict "root" . "toml" $toml) }}
 {{- end }}
 {{- toJson $toml }}
+{{- end }}
+
+{{/* A quantity of Kubernetes in bytes; empty: none, or in a form that is not read here. */}}
+{{- define "outrigger.bytes" -}}
+{{- $text := kindIs "string" . | ternary . (. | int64 | toString) }}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+)?([kMGT]|[KMGT]i)?$" $text }}
+{{- mulf (regexFind "^[0-9.]+" $text | float64) (get $units (regexFind "[kKMGTi]+$" $text)) | int64 }}
+{{- end }}
 {{- end }}
 
 {{/* A network policy that would silently cut off what other values ask for. */}}
