@@ -68,6 +68,30 @@ def test_before_the_api_as_well(chart, tmp_path):
     assert "dify door   0.0.0.0:8081" in done.stdout and "dify  http://127.0.0.1:5001" in done.stdout
 
 
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda path: path.stem)
+def test_manifests_that_name_their_namespace(chart, tmp_path):
+    """kustomize connects a generated ConfigMap with a pod of the same namespace only: it has to be told which that is."""
+    named = documents(chart.read_text())
+    for manifest in named:
+        manifest["metadata"]["namespace"] = "dify"
+    done = post_render(yaml.safe_dump_all(named), check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "namespace: " in done.stderr and str(SIDECAR / "kustomization.yaml") in done.stderr
+    # The line that is there for it, with its # taken away.
+    copy = tmp_path / "sidecar"
+    shutil.copytree(SIDECAR, copy)
+    file = copy / "kustomization.yaml"
+    text, count = re.subn(r"^    # namespace: \w+.*", "    namespace: dify", file.read_text(), flags=re.M)
+    assert count == 1
+    file.write_text(text)
+    after = documents(post_render(yaml.safe_dump_all(named), renderer=copy / "post-render").stdout)
+    valid(after, "1.29")
+    config = one(after, "ConfigMap")["metadata"]
+    pod = one(after, "Deployment", "dify-plugin-daemon")["spec"]["template"]["spec"]
+    volume = next(v for v in pod["volumes"] if v["name"] == "outrigger-config")
+    assert volume["configMap"]["name"] == config["name"] and config["namespace"] == "dify"
+
+
 def test_what_has_no_plugin_daemon_is_refused():
     done = post_render("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\n", check=False)
     assert done.returncode == 1 and "plugin-daemon" in done.stderr and done.stdout == ""
