@@ -100,6 +100,8 @@ class Fill final : public PursuitHandler {
   void end_body() { pursuit_->end_body(); }
   [[nodiscard]] bool uploading() const { return pursuit_ != nullptr && pursuit_->is_running(); }
   [[nodiscard]] std::size_t upload_unsent() const { return pursuit_->unsent(); }
+  // It is asked upstream at this moment, or answered: it does not wait for that.
+  [[nodiscard]] bool has_turn() const { return state_ == State::answering || uploading(); }
 
   [[nodiscard]] State state() const { return state_; }
   // The stored answer that ended the search; null: the answer came from upstream.

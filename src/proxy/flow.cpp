@@ -279,7 +279,8 @@ void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> b
   key_ = door_.keys().key(judgement_.identity);
   if (may_share) {
     Fill* under_way = door_.fills().joinable(key_);
-    if (under_way != nullptr && under_way->order().storing->identity == judgement_.identity) {
+    const bool is_same = under_way != nullptr && under_way->order().storing->identity == judgement_.identity;
+    if (is_same && !door_.refreshes().give_way(*under_way)) {
       result_ = CacheResult::coalesced;
       if (trace_) trace_->link_to(under_way->order().call.trace);
       follow(*under_way);

@@ -72,7 +72,10 @@ void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
 void Flow::serve_expired(const cache::EntryPtr& entry) {
   // Before the client has its answer: with that, the request is over and gives its texts back.
   std::optional<FillOrder> order;
-  if (door_.refreshes().may_begin(key_)) order = order_for(true);
+  if (door_.refreshes().may_begin(key_)) {
+    order = order_for(true);
+    order->stale = entry;
+  }
   serve_entry(entry, CacheResult::stale);
   if (order && state_ == State::finished) door_.refreshes().begin(std::move(*order));
 }

@@ -14,12 +14,14 @@ class Refreshes::Refresh final : private FillReader {
   Refresh& operator=(const Refresh&) = delete;
 
   [[nodiscard]] const chat::Key& key() const { return key_; }
+  [[nodiscard]] bool reads(const Fill& fill) const { return fill_ == &fill; }
+  void leave() { std::exchange(fill_, nullptr)->detach(*this); }
 
  private:
   void on_fill() override {
     if (fill_->state() != Fill::State::complete && fill_->state() != Fill::State::failed) return;
     const bool has_failed = fill_->entry() == nullptr;
-    std::exchange(fill_, nullptr)->detach(*this);
+    leave();
     owner_.end(*this, has_failed);
   }
   // It has read whatever is there, so it never holds the source up.
@@ -47,11 +49,17 @@ bool Refreshes::may_begin(const chat::Key& key) const {
 void Refreshes::begin(FillOrder order) {
   if (!may_begin(order.storing->key)) return;
   order.call.priority = resilience::Priority::low;
-  order.look_up = false;
-  order.stale = nullptr;
-  order.fixed = nullptr;
   // A Fill tells its readers later, never in start().
   running_.push_back(std::make_unique<Refresh>(*this, fills_.start(std::move(order), true)));
+}
+
+bool Refreshes::give_way(const Fill& fill) {
+  const auto found = std::ranges::find_if(running_, [&](const auto& refresh) { return refresh->reads(fill); });
+  if (found == running_.end() || fill.has_turn()) return false;
+  Refresh& refresh = **found;
+  refresh.leave();
+  end(refresh, false);
+  return true;
 }
 
 void Refreshes::end(Refresh& refresh, bool has_failed) {

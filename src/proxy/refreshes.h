@@ -27,6 +27,9 @@ class Refreshes {
   [[nodiscard]] bool may_begin(const chat::Key& key) const;
   // `order.storing` must be set. Nothing happens without may_begin().
   void begin(FillOrder order);
+  // Somebody wants to wait for what `fill` brings. True: it was a refresh that waited for its turn behind everybody, and is over. Who
+  // waits had better ask at his own place in the queue.
+  [[nodiscard]] bool give_way(const Fill& fill);
   [[nodiscard]] std::size_t size() const { return running_.size(); }
 
  private:

@@ -89,6 +89,53 @@ TEST_CASE("at the end of the window, or where the client wants it fresh, it is w
   }
 }
 
+TEST_CASE("who waits for a refresh has the old answer, or the fixed words, when it fails") {
+  struct Case {
+    std::string cache, model, content;
+  };
+  for (const Case& row :
+       {Case{"stale_if_error = \"60s\"\n", "", "old"}, Case{"stale_if_error = \"0s\"\n", "answer = \"later\"\n", "later"}}) {
+    CAPTURE(row.content);
+    Expired b(29s, "[cache]\nttl = \"10s\"\nstale_while_revalidate = \"20s\"\n" + row.cache + k_basic_config + row.model);
+    CHECK(cache_of(b.ask({})->received()) == "stale");
+    b.world.loop.run_for(2s);
+    const auto peer = b.ask({});
+    CHECK(peer->received().empty());
+    REQUIRE(b.asked.size() == 2);
+    b.last().answer(R"({"error":{"message":"no"}})", 503);
+    b.settle();
+    CHECK(peer->received().starts_with("HTTP/1.1 200"));
+    CHECK(says(peer->received(), row.content));
+    CHECK(b.door.refreshes().size() == 0);
+  }
+}
+
+TEST_CASE("who waits for what is to be refreshed does not wait behind everybody") {
+  DoorBench b(k_config + "concurrency = 1\n");
+  b.exchange({}, "old");
+  b.world.loop.run_for(11s);
+  const auto busy = b.ask({.text = "busy"});
+  CHECK(cache_of(b.ask({})->received()) == "stale");
+  CHECK(b.door.refreshes().size() == 1);
+  const auto waiter = b.ask({.fields = "Cache-Control: max-age=5\r\n"});
+  const auto later = b.ask({.text = "later"});
+  CHECK(b.door.refreshes().size() == 0);  // who waits has taken it over
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(answer_json("busy"));
+  b.settle();
+  REQUIRE(b.asked.size() == 3);
+  CHECK(b.last().body.contains("hello"));
+  b.last().answer(answer_json("new"));
+  b.settle();
+  CHECK(says(waiter->received(), "new"));
+  REQUIRE(b.asked.size() == 4);
+  CHECK(b.last().body.contains("later"));
+  b.last().answer(answer_json("x"));
+  b.settle();
+  CHECK(b.asked.size() == 4);
+  CHECK(says(b.ask({})->received(), "new"));
+}
+
 TEST_CASE("off is the default: nothing is served past its time") {
   Expired b(11s, "[cache]\nttl = \"10s\"\n" + k_basic_config);
   const auto peer = b.ask({});
