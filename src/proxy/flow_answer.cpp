@@ -74,6 +74,8 @@ void Flow::serve_expired(const cache::EntryPtr& entry) {
   std::optional<FillOrder> order;
   if (door_.refreshes().may_begin(key_)) {
     order = order_for(true);
+    // Memory may be behind what another replica has fetched; a Fill has looked there just now.
+    order->look_up = fill_ == nullptr && door_.store().can_find_later();
     order->stale = entry;
   }
   serve_entry(entry, CacheResult::stale);

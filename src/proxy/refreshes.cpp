@@ -20,7 +20,9 @@ class Refreshes::Refresh final : private FillReader {
  private:
   void on_fill() override {
     if (fill_->state() != Fill::State::complete && fill_->state() != Fill::State::failed) return;
-    const bool has_failed = fill_->entry() == nullptr;
+    // Another replica may have fetched it already.
+    const bool is_found = fill_->found() != nullptr && fill_->found_kind() == Fill::Kind::fresh;
+    const bool has_failed = !is_found && fill_->entry() == nullptr;
     leave();
     owner_.end(*this, has_failed);
   }

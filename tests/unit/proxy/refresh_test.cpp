@@ -178,6 +178,40 @@ TEST_CASE("what only Redis has is served past its time as well") {
   CHECK(b.asked.size() == before + 1);
 }
 
+TEST_CASE("what another replica has fetched anew is not fetched once more") {
+  Expired b(11s, k_config, true);
+  cache::EntryPtr old;
+  b.store.visit_memory([&](const cache::Entry& entry) {
+    old = std::make_shared<cache::Entry>(entry.key(), std::string(entry.identity()), entry.meta(), entry.payload());
+    return false;
+  });
+  REQUIRE(old != nullptr);
+  cache::StoreSettings settings;
+  settings.redis.emplace().address = {"redis", 6379, false};
+  cache::Store other(b.world.world(), settings);
+  other.start(
+      "a secret for tests that is long", 10ms, [](const std::string&) {}, [](const std::string&) {});
+  b.settle();
+  cache::Meta meta = old->meta();
+  meta.stored_at = b.world.loop.wall_now();
+  other.put(std::make_shared<cache::Entry>(old->key(), std::string(old->identity()), meta, old->payload()));
+  b.settle();
+
+  const std::string stale = b.ask({})->received();
+  CHECK(cache_of(stale) == "stale");
+  CHECK(field_of(stale, "Age") == "11");
+  b.settle();
+  CHECK(b.door.refreshes().size() == 0);
+  const std::string next = b.ask({})->received();
+  CHECK(cache_of(next) == "hit");
+  CHECK(field_of(next, "Age") == "0");
+  CHECK(b.asked.size() == 1);
+  // Its time over again, and nobody has fetched it: it is, and that was no failure before.
+  b.world.loop.run_for(11s);
+  CHECK(cache_of(b.ask({})->received()) == "stale");
+  CHECK(b.asked.size() == 2);
+}
+
 TEST_CASE("there are never more refreshes than places, and a door that closes leaves none behind") {
   DoorBench b(k_config);
   constexpr std::size_t k_many = Refreshes::k_max + 20;
