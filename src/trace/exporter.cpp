@@ -137,6 +137,8 @@ void Exporter::judge() {
     speak(LogLevel::warning,
           fmt::format("the collector {} has refused {} of {} spans", batch_for_->name, rejected, batch_spans_));
   } else if (std::exchange(is_troubled_, false)) {
+    // Else this would stand as the last word though the next trouble has begun. One that comes and goes must not fill the log either.
+    silent_until_ = world_.loop.now() + k_lull;
     log_.info(fmt::format("the collector {} takes spans again", batch_for_->name));
   }
   end_batch();
@@ -169,7 +171,7 @@ void Exporter::end_batch() {
   }
 }
 
-// One line when it begins, and one in a long while as long as it lasts.
+// One line when it begins, and one in a long while as long as it lasts. What begins just after an end waits a moment for its line.
 void Exporter::speak(LogLevel level, std::string_view words) {
   if (world_.loop.now() < silent_until_) return;
   silent_until_ = world_.loop.now() + k_silence;

@@ -41,7 +41,8 @@ class Exporter final : private http::CallHandler {
   static constexpr int k_tries = 5;                     // of one batch
   static constexpr Duration k_backoff_base = 2s, k_backoff_cap = 30s;
   static constexpr Duration k_retry_after_max = 60s;      // a collector that wants a longer pause gets this one
-  static constexpr Duration k_silence = 10min;            // between two lines of the log
+  static constexpr Duration k_silence = 10min;            // between two lines of the log, of one trouble
+  static constexpr Duration k_lull = 30s;                 // from the end of a trouble until the next one may be told
   static constexpr std::size_t k_answer_max = 16 * 1024;  // what is read of an answer
 
   Exporter(io::World world, http::Client& client, obs::Registry& registry, obs::Log& log);

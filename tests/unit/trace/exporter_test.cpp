@@ -193,6 +193,41 @@ TEST_CASE("a collector that is gone costs bounded memory and one line") {
   CHECK(b.count("sent") + b.count("dropped") + b.count("failed") == 30'000);
 }
 
+TEST_CASE("trouble that comes back soon is told again") {
+  Bench b;
+  b.answers = {status(400)};
+  b.add(1);
+  b.run(5s);
+  b.answers = {status(200)};
+  b.add(1);
+  b.run(40s);
+  b.answers = {status(400)};
+  b.add(1);
+  b.run(5s);
+  REQUIRE(b.log.all.size() == 3);
+  CHECK(b.log.all[0].starts_with("warning spans cannot be sent"));
+  CHECK(b.log.all[1].starts_with("info the collector"));
+  CHECK(b.log.all[2].starts_with("warning spans cannot be sent"));
+}
+
+TEST_CASE("trouble that comes and goes fills no log, and has the last word when it stays") {
+  Bench b;
+  for (int i = 0; i < 200; ++i) {
+    b.answers = {status(i % 2 == 0 ? 400 : 200)};
+    b.add(1);
+    b.run(3s);
+  }
+  CHECK(b.count("failed") == 100);
+  CHECK(b.log.all.size() > 10);
+  CHECK(b.log.all.size() <= 2 * (600s / Exporter::k_lull + 1));
+  b.answers = {status(400)};
+  for (int i = 0; i < 20; ++i) {
+    b.add(1);
+    b.run(3s);
+  }
+  CHECK(b.log.all.back().starts_with("warning spans cannot be sent"));
+}
+
 TEST_CASE("large spans have a limit in bytes") {
   Bench b;
   b.server().stop();
