@@ -334,10 +334,43 @@ describe('an instance and its page', () => {
     const before = (await stage.api('/api/status')).requests.total;
     await stage.chat('How do I return goods?');
     await becomes(() => words(other, '#t-requests'), String(before + 1), 12);
+    const shown = await rows(other).count();
+    await other.getByRole('button', { name: 'Pause' }).click();
+    await stage.chat('How do I return goods?');
+    await other.getByRole('button', { name: 'Go on (1 new)' }).waitFor();
+    assert.equal(await rows(other).count(), shown);
+    await other.getByRole('button', { name: 'Go on (1 new)' }).click();
+    assert.equal(await rows(other).count(), Math.min(shown + 1, 25));
     for (const abort of holders) abort.abort();
     await becomes(() => words(other, '#live'), 'Live', 15);
     await other.context().close();
   });
+});
+
+test('a backend of the dify door is not called a provider', async () => {
+  const stage = await Stage.open(`
+[listen]
+dify = "127.0.0.1:0"
+[[upstream]]
+name = "dify"
+url = "http://127.0.0.1:1"
+dialect = "dify"
+[[upstream]]
+name = "relay"
+url = "{sim}/v1"
+[[upstream]]
+name = "backup"
+url = "{sim}/v1"
+`);
+  try {
+    const page = await openPage(browser, stage.url);
+    await page.getByRole('heading', { name: 'No requests yet' }).waitFor();
+    assert.deepEqual(await page.locator('#urls code').allInnerTexts(), ['http://outrigger:8080/v1', 'http://outrigger:8080/backup/v1']);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  } finally {
+    await stage.close();
+  }
 });
 
 test('a server that is started anew is found again', async () => {
