@@ -156,8 +156,22 @@ describe('an instance and its page', () => {
     await stage.chat('How do I return goods?');
     await page.getByRole('button', { name: 'Go on (1 new)' }).waitFor();
     assert.equal(await rows(page).count(), 8);
-    await page.getByRole('button', { name: 'Go on (1 new)' }).click();
-    assert.equal(await rows(page).count(), 9);
+    // Whoever comes back to the tab finds it as it was left, though the page asks for everything anew.
+    const fetched = page.waitForResponse((response) => response.url().includes('/api/requests') && response.ok());
+    const listening = page.waitForResponse((response) => response.url().includes('/api/events') && response.ok());
+    await page.evaluate(() => {
+      for (const hidden of [true, false]) {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }
+      delete document.hidden;
+    });
+    await Promise.all([fetched, listening]);
+    await stage.chat('How do I return goods?');
+    await page.getByRole('button', { name: 'Go on (2 new)' }).waitFor();
+    assert.equal(await rows(page).count(), 8);
+    await page.getByRole('button', { name: 'Go on (2 new)' }).click();
+    assert.equal(await rows(page).count(), 10);
   });
 
   test('a hostile name is a name', async () => {
