@@ -250,7 +250,6 @@ void Flow::pump() {
       // Adapting: what comes after the last event, such as an end mark without its blank line.
       if (mode_ == Mode::adapt && fill_->events() != nullptr) add_usage();
       const Bytes piece = fill_->recording().piece(position_, to);
-      ends_event_ = piece.view().ends_with("\n\n") || piece.view().ends_with("\n\r\n");
       send(piece);
       position_ = to;
     }
@@ -450,8 +449,7 @@ void Flow::fail_stream(ErrorCode code) {
   error_ = code;
   // Dify and the SDKs take a stream that just ends for a finished answer: say that it is not.
   // Inside an event there is no place for another one; then the connection's end says it.
-  const bool between_events = fill_->events() != nullptr || ends_event_;
-  if (fill_->answered_as_stream() && fill_->order().call.endpoint != chat::Endpoint::other && between_events) {
+  if (fill_->answered_as_stream() && fill_->order().call.endpoint != chat::Endpoint::other && ends_event_) {
     const std::size_t before = fill_->events() != nullptr ? fill_->events()->size() : 0;
     send(Bytes::copy(providers::error_event(fill_->order().call.endpoint, code, before)));
     exchange_.finish();
@@ -463,6 +461,7 @@ void Flow::fail_stream(ErrorCode code) {
 
 void Flow::send(const Bytes& data) {
   sent_bytes_ += data.size();
+  ends_event_ = data.view().ends_with("\n\n") || data.view().ends_with("\n\r\n");
   exchange_.write(data);
 }
 

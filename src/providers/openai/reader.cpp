@@ -113,17 +113,22 @@ EventKind StreamReader::kind_of_chunk() {
 
 std::expected<Answer, chat::NoStoreReason> StreamReader::finish() {
   if (blocking_) return blocking_->finish();
-  const Ending ending = end();
-  return gathered_.conclude(form_, true, ending);
+  std::optional<Event> last;
+  const Ending ending = end(last);
+  auto verdict = gathered_.conclude(form_, true, ending);
+  // Of an answer that was cut nobody should be given the piece of an event: words about the cut may have to follow.
+  const bool was_cut = !verdict && verdict.error() == chat::NoStoreReason::cut;
+  if (last && !was_cut) events_.push_back(*last);
+  return verdict;
 }
 
-Ending StreamReader::end() {
+Ending StreamReader::end(std::optional<Event>& unterminated) {
   const std::optional<SseEvent> last = done_ ? std::nullopt : splitter_.rest();
   bool whole = !last || last->comment_only;
   if (!whole) {
     const std::string_view data = trimmed(last->data);
     whole = data == "[DONE]" || JsonDoc::read(data).root() != nullptr;
-    if (whole) events_.push_back({last->end, take(*last)});
+    if (whole) unterminated = Event{last->end, take(*last)};
   }
   if (done_) return Ending::whole;
   return whole ? Ending::no_mark : Ending::in_event;

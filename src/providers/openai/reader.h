@@ -66,7 +66,8 @@ class StreamReader final : public AnswerReader {
   EventKind take(const SseEvent& event);
   EventKind kind_of_chunk();
   // How the body ended, once what stood there without a blank line is taken as well.
-  Ending end();
+  // `unterminated`: the last event, where it is whole but for its blank line.
+  Ending end(std::optional<Event>& unterminated);
 
   Form form_;
   SseSplitter splitter_;

@@ -86,6 +86,25 @@ TEST_CASE("no-cache fetches anew and keeps the answer, no-store keeps nothing") 
   CHECK(b.asked.size() == 3);
 }
 
+TEST_CASE("words about a cut are an event of their own, wherever in an event the stream broke off") {
+  for (const std::size_t left_out : {1, 2, 10}) {
+    CAPTURE(left_out);
+    DoorBench b;
+    const auto peer = b.ask({.stream = true});
+    const std::string last = event("there");
+    b.last().begin_stream();
+    b.last().chunk(event("Hello"));
+    b.last().chunk(std::string_view(last).substr(0, last.size() - left_out));
+    b.last().end_stream();
+    b.settle();
+    const std::string got = body_of(peer->received());
+    CHECK(got.starts_with(event("Hello") + "data: {\"error\":"));
+    CHECK(got.contains("upstream_cut"));
+    CHECK(got.ends_with("}\n\n"));
+    CHECK(is_whole(peer->received()));
+  }
+}
+
 TEST_CASE("a stream whose connection breaks after its end was whole, and is kept; before its end it broke off") {
   for (const bool ended : {true, false}) {
     CAPTURE(ended);
