@@ -375,6 +375,7 @@ bool Fill::serve_instead(const Failure& failure) {
   const bool is_stale_usable =
       order_.stale != nullptr && order_.stale->usable_if_error(owner_.calling_.world.loop.wall_now());
   if (!is_stale_usable && order_.fixed == nullptr) return false;
+  error_.code = failure.code;
   found_ = is_stale_usable ? order_.stale : order_.fixed;
   found_kind_ = is_stale_usable ? Kind::stale : Kind::fixed;
   enter(State::complete);

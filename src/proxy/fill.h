@@ -129,7 +129,7 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] std::optional<chat::NoStoreReason> not_stored() const { return not_stored_; }
   [[nodiscard]] std::optional<providers::Usage> usage() const;
 
-  // When `failed`.
+  // When `failed`; and when found_kind() is stale or fixed, unless refusal() tells why.
   [[nodiscard]] const Error& error() const { return error_; }
   // What the upstream itself said of the failure, as JSON, when it hid it in a 200.
   [[nodiscard]] const std::optional<Bytes>& error_payload() const { return error_payload_; }

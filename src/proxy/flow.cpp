@@ -303,6 +303,11 @@ void Flow::join_or_lead(cache::EntryPtr stale, std::unique_ptr<EmbeddingBatch> b
 FillOrder Flow::order_for(bool storing) const {
   FillOrder order;
   order.call = call_order(snapshot_, judgement_, exchange_.request(), Bytes::copy(body_), door_.world().rng);
+  // Who has waited for another's call before has only the rest of the time that it asked for.
+  if (const auto asked = own_timeout(exchange_.request().headers)) {
+    const Duration left = std::max<Duration>(started_ + *asked - door_.world().loop.now(), 0s);
+    order.call.limits.total = std::min(order.call.limits.total, left);
+  }
   order.include_usage = judgement_.request.include_usage;
   ask_for_usage(order);
   if (trace_) order.call.trace = trace_->call = call_trace(order.call.chain);

@@ -95,6 +95,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void on_fill_ended();
   void go_alone();
   [[nodiscard]] bool is_refused_to_another() const;
+  [[nodiscard]] bool is_over_for_another() const;
   void ask_anew();
   void book_shared();
   void watch_client();

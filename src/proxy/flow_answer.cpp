@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "chat/named_model.h"
+#include "proxy/call_order.h"
 #include "proxy/flow.h"
 #include "proxy/llm_door.h"
 #include "proxy/target_name.h"
@@ -132,7 +133,7 @@ void Flow::book_saving(const providers::Usage& usage) {
 
 void Flow::on_fill() {
   if (state_ == State::finished || fill_ == nullptr) return;
-  if (is_refused_to_another()) return ask_anew();
+  if (is_refused_to_another() || is_over_for_another()) return ask_anew();
   switch (fill_->state()) {
     case Fill::State::looking_up:
     case Fill::State::calling:
@@ -375,6 +376,24 @@ void Flow::go_alone() {
 bool Flow::is_refused_to_another() const {
   const bool is_over = fill_->state() == Fill::State::complete || fill_->state() == Fill::State::failed;
   return is_over && fill_->refusal() && fill_->order().payer != account_;
+}
+
+// Who has the call made would not wait for as long as this client does, or let others go first.
+bool Flow::is_over_for_another() const {
+  if (leads_ || exchange_.responded()) return false;
+  const bool is_replaced = fill_->state() == Fill::State::complete &&
+                           (fill_->found_kind() == Fill::Kind::stale || fill_->found_kind() == Fill::Kind::fixed);
+  if (fill_->state() != Fill::State::failed && !is_replaced) return false;
+  const ErrorCode why = fill_->error().code;
+  const bool is_in_queue = why == ErrorCode::queue_full || why == ErrorCode::queue_wait;
+  if (!is_in_queue && why != ErrorCode::total_timeout) return false;
+  const PursuitOrder& theirs = fill_->order().call;
+  const PursuitOrder own = call_order(snapshot_, judgement_, exchange_.request(), {}, door_.world().rng);
+  const auto rank = [](const PursuitOrder& order) { return resilience::moved(order.queue_class, order.priority); };
+  if (is_in_queue && rank(theirs) > rank(own)) return true;
+  if (why == ErrorCode::queue_full) return false;
+  const bool is_patient = theirs.patience < own.patience && door_.world().loop.now() < started_ + own.patience;
+  return is_patient || theirs.limits.total < own.limits.total;
 }
 
 void Flow::ask_anew() {

@@ -317,6 +317,73 @@ TEST_CASE("a failure before the answer is everybody's, each with a proper error"
   CHECK(b.door.fills().size() == 0);
 }
 
+TEST_CASE("a time limit that the first one asked for is not the others'") {
+  DoorBench b;
+  const auto hasty = b.ask({.fields = "x-outrigger-timeout: 1s\r\n"});
+  b.world.loop.run_for(200ms);
+  const auto other = b.ask({});
+  const auto as_hasty = b.ask({.fields = "x-outrigger-timeout: 1s\r\n"});
+  CHECK(b.asked.size() == 1);
+  b.world.loop.run_for(1s);
+  CHECK(hasty->received().starts_with("HTTP/1.1 504"));
+  CHECK(as_hasty->received().starts_with("HTTP/1.1 504"));
+  CHECK(other->received().empty());
+  REQUIRE(b.asked.size() == 2);
+  b.world.loop.run_for(5s);
+  b.last().answer(answer_json("late"));
+  b.settle();
+  CHECK(body_of(other->received()) == answer_json("late"));
+  CHECK(cache_of(other->received()) == "miss");
+}
+
+TEST_CASE("who asks anew has what is left of its own time") {
+  DoorBench b;
+  const auto hasty = b.ask({.fields = "x-outrigger-timeout: 1s\r\n"});
+  const auto other = b.ask({.fields = "x-outrigger-timeout: 3s\r\n"});
+  b.world.loop.run_for(2s);
+  CHECK(hasty->received().starts_with("HTTP/1.1 504"));
+  CHECK(other->received().empty());
+  CHECK(b.asked.size() == 2);
+  b.world.loop.run_for(1s);
+  CHECK(other->received().starts_with("HTTP/1.1 504"));
+}
+
+TEST_CASE("nor is what the first one's impatience means in a queue") {
+  DoorBench b(k_basic_config + "concurrency = 1\n");
+  const auto busy = b.ask({.text = "busy"});
+  const auto hasty = b.ask({.fields = "x-outrigger-timeout: 1s\r\n"});
+  const auto other = b.ask({});
+  b.world.loop.run_for(2s);
+  CHECK(hasty->received().starts_with("HTTP/1.1 429"));
+  CHECK(other->received().empty());
+  CHECK(b.asked.size() == 1);
+  b.last().answer(answer_json("busy"));
+  b.settle();
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(answer_json("new"));
+  b.settle();
+  CHECK(body_of(other->received()) == answer_json("new"));
+}
+
+TEST_CASE("nor is its low place in a queue") {
+  DoorBench b(k_basic_config + "concurrency = 1\nqueue = { depth = 1 }\n");
+  const auto busy = b.ask({.text = "busy"});
+  const auto low = b.ask({.fields = "x-outrigger-priority: low\r\n"});
+  const auto as_low = b.ask({.fields = "x-outrigger-priority: low\r\n"});
+  const auto high = b.ask({.fields = "x-outrigger-priority: high\r\n"});
+  const auto displacing = b.ask({.text = "another"});
+  CHECK(low->received().starts_with("HTTP/1.1 429"));
+  CHECK(as_low->received().starts_with("HTTP/1.1 429"));
+  CHECK(high->received().empty());
+  CHECK(displacing->received().starts_with("HTTP/1.1 429"));  // in its turn
+  b.last().answer(answer_json("busy"));
+  b.settle();
+  REQUIRE(b.asked.size() == 2);
+  b.last().answer(answer_json("new"));
+  b.settle();
+  CHECK(body_of(high->received()) == answer_json("new"));
+}
+
 TEST_CASE("a stream that breaks off ends with an error event for the streaming and with an error for the blocking") {
   DoorBench b;
   const auto lead = b.ask({.stream = true});
