@@ -30,6 +30,31 @@ void EmbeddingBatch::learn(const std::vector<std::size_t>& indices, const std::v
   }
 }
 
+void EmbeddingBatch::keep_stale(const std::vector<std::size_t>& indices, const std::vector<cache::EntryPtr>& entries) {
+  for (std::size_t n = 0; n < indices.size(); ++n) {
+    if (entries[n] == nullptr) continue;
+    const chat::Key key = elements_[indices[n]].key;
+    for (Element& element : elements_) {
+      if (element.entry == nullptr && element.key == key) element.stale = entries[n];
+    }
+  }
+}
+
+void EmbeddingBatch::drop_stale() {
+  for (Element& element : elements_) element.stale = nullptr;
+}
+
+bool EmbeddingBatch::stand_in(WallTime now) {
+  const bool is_all_there = std::ranges::all_of(elements_, [now](const Element& element) {
+    return element.entry != nullptr || (element.stale != nullptr && element.stale->usable_if_error(now));
+  });
+  if (!is_all_there) return false;
+  for (Element& element : elements_) {
+    if (element.entry == nullptr) element.entry = element.stale;
+  }
+  return true;
+}
+
 std::string EmbeddingBatch::request_body(const std::vector<std::size_t>& indices) const {
   return is_whole(indices) ? body_ : chat::with_inputs(body_, indices);
 }

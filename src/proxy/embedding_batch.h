@@ -19,6 +19,7 @@ class EmbeddingBatch {
     std::string identity;
     std::uint32_t tokens = 0;  // estimate
     cache::EntryPtr entry;     // known already
+    cache::EntryPtr stale{};   // past its time: for when the upstream fails
   };
 
   // `body`: the request as it came.
@@ -31,6 +32,14 @@ class EmbeddingBatch {
   [[nodiscard]] bool complete() const { return unknown().empty(); }
   // For each element named by unknown(), in that order; null where nothing was found.
   void learn(const std::vector<std::size_t>& indices, const std::vector<cache::EntryPtr>& entries);
+
+  // The same, of entries that are past their time.
+  void keep_stale(const std::vector<std::size_t>& indices, const std::vector<cache::EntryPtr>& entries);
+  // They were purged.
+  void drop_stale();
+  // Puts what is past its time in the place of all that is unknown. False: not all of it is there and may still be used; then nothing
+  // has changed.
+  [[nodiscard]] bool stand_in(WallTime now);
 
   // The body that asks for `indices` only; the original when that is all there is.
   [[nodiscard]] std::string request_body(const std::vector<std::size_t>& indices) const;

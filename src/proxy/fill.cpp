@@ -107,11 +107,16 @@ void Fill::on_looked_up(cache::Store::Found found) {
   order_.call.trace.end_lookup();
   const WallTime now = owner_.calling_.world.loop.wall_now();
   if (order_.batch) {
-    for (cache::EntryPtr& entry : found) {
-      if (entry != nullptr && !is_servable(*entry, now)) entry = nullptr;
+    cache::Store::Found expired(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (found[i] != nullptr && !is_servable(*found[i], now)) expired[i] = std::exchange(found[i], nullptr);
     }
     // Observing, nothing found may become part of the answer.
-    if (order_.serve_found) order_.batch->learn(order_.batch->unknown(), found);
+    if (order_.serve_found) {
+      const auto unknown = order_.batch->unknown();
+      order_.batch->keep_stale(unknown, expired);
+      order_.batch->learn(unknown, found);
+    }
     if (order_.batch->complete()) {
       complete_batch();
       return;
@@ -372,12 +377,26 @@ void Fill::on_upload_drained() {
 
 bool Fill::serve_instead(const Failure& failure) {
   if (!may_stand_in(failure, order_.call.chain.front())) return false;
-  const bool is_stale_usable =
-      order_.stale != nullptr && order_.stale->usable_if_error(owner_.calling_.world.loop.wall_now());
-  if (!is_stale_usable && order_.fixed == nullptr) return false;
   error_.code = failure.code;
-  found_ = is_stale_usable ? order_.stale : order_.fixed;
-  found_kind_ = is_stale_usable ? Kind::stale : Kind::fixed;
+  if (serve_stale()) return true;
+  if (order_.fixed == nullptr) return false;
+  found_ = order_.fixed;
+  found_kind_ = Kind::fixed;
+  enter(State::complete);
+  return true;
+}
+
+// False: there is nothing old, or not all of it.
+bool Fill::serve_stale() {
+  const WallTime now = owner_.calling_.world.loop.wall_now();
+  if (order_.batch && order_.batch->stand_in(now)) {
+    found_kind_ = Kind::stale;
+    complete_batch();
+    return true;
+  }
+  if (order_.stale == nullptr || !order_.stale->usable_if_error(now)) return false;
+  found_ = order_.stale;
+  found_kind_ = Kind::stale;
   enter(State::complete);
   return true;
 }

@@ -104,10 +104,10 @@ class Fill final : public PursuitHandler {
   [[nodiscard]] bool has_turn() const { return state_ == State::answering || uploading(); }
 
   [[nodiscard]] State state() const { return state_; }
-  // The stored answer that ended the search; null: the answer came from upstream.
+  // The stored answer that ended the search; null: the answer came from upstream, or is assembled().
   [[nodiscard]] const cache::EntryPtr& found() const { return found_; }
-  // What found() is: fresh; just past its time, so that somebody should fetch it anew; past its time, in place of an upstream that
-  // fails; or the operator's fixed words, in place of that.
+  // What found() is, or assembled() without an answer from upstream: fresh; just past its time, so that somebody should fetch it anew;
+  // past its time, in place of an upstream that fails; or the operator's fixed words, in place of that.
   enum class Kind : unsigned char { fresh, expired, stale, fixed };
   [[nodiscard]] Kind found_kind() const { return found_kind_; }
   [[nodiscard]] bool would_have_hit() const { return would_have_hit_; }
@@ -156,6 +156,7 @@ class Fill final : public PursuitHandler {
   void forget() {
     storing_forbidden_ = true;
     order_.stale = nullptr;
+    if (order_.batch) order_.batch->drop_stale();
   }
   // Ends it for all its readers, each of whom is told in its own way.
   void abandon(ErrorCode code);
@@ -179,6 +180,7 @@ class Fill final : public PursuitHandler {
 
   void end_answer(std::optional<std::expected<providers::Answer, chat::NoStoreReason>> verdict);
   bool serve_instead(const Failure& failure);
+  [[nodiscard]] bool serve_stale();
   void end_with_words(KeptAnswer answer);
   void fail(Error error);
   void note_progress();

@@ -14,11 +14,7 @@ constexpr std::uint64_t k_bytes_of_token = 4;
 
 // What is there of the answer costs nothing, so an old one is better than none. The operator's fixed words are for when targets fail.
 void Fill::on_refused() {
-  if (order_.stale != nullptr && order_.stale->usable_if_error(owner_.calling_.world.loop.wall_now())) {
-    found_ = order_.stale;
-    found_kind_ = Kind::stale;
-    return enter(State::complete);
-  }
+  if (serve_stale()) return;
   if (refusal_->retry_after > Duration::zero()) retry_after_ = refusal_->retry_after;
   error_ = {refusal_->code, {}};
   enter(State::failed);

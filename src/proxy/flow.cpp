@@ -258,6 +258,7 @@ void Flow::answer_embeddings() {
       element.entry = std::move(entry);
     } else {
       element.key = door_.keys().key(element.identity);
+      if (may_serve) element.stale = std::move(entry);
     }
     elements.push_back(std::move(element));
   }

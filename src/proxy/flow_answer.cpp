@@ -85,7 +85,7 @@ void Flow::serve_expired(const cache::EntryPtr& entry) {
 
 void Flow::serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result) {
   result_ = result;
-  if (result == CacheResult::hit) {
+  if (result == CacheResult::hit || result == CacheResult::stale) {
     served_by_ = batch.oldest().meta().served_by;
     book_saving(usage_);
   }
@@ -321,11 +321,13 @@ void Flow::on_fill_ended() {
 
 void Flow::serve_held() {
   if (fill_->assembled()) {
-    const bool paid = fill_->attempts() > 0;
     const EmbeddingBatch& batch = *fill_->order().batch;
-    if (!leads_ && is_too_old(batch.oldest())) return go_alone();
+    const bool is_stale = fill_->found_kind() == Fill::Kind::stale;
+    const bool paid = fill_->attempts() > 0 && !is_stale;
+    if (!leads_ && !is_stale && is_too_old(batch.oldest())) return go_alone();
     if (!paid) usage_.prompt_tokens = batch.tokens();
-    return serve_assembled(batch, *fill_->assembled(), paid ? result_ : CacheResult::hit);
+    const CacheResult unpaid = is_stale ? CacheResult::stale : CacheResult::hit;
+    return serve_assembled(batch, *fill_->assembled(), paid ? result_ : unpaid);
   }
   if (leads_ && fill_->would_have_hit()) result_ = CacheResult::observe;
   if (result_ == CacheResult::coalesced) book_shared();

@@ -49,6 +49,26 @@ TEST_CASE("what is learned reaches every place of the same text, and nothing fou
   CHECK(batch.elements()[2].entry == batch.elements()[0].entry);
 }
 
+TEST_CASE("what is past its time stands in for all that is unknown, or for nothing") {
+  EmbeddingBatch batch = batch_of("aBca");
+  cache::Meta meta;
+  meta.ttl = 10s;
+  meta.stale = 10s;
+  const auto old = [&](char letter) {
+    return std::make_shared<cache::Entry>(key_of(letter), std::string(1, letter), meta, Bytes::copy("[0]"));
+  };
+  CHECK_FALSE(batch.stand_in(WallTime{15s}));
+  batch.keep_stale(batch.unknown(), {old('a'), nullptr});
+  CHECK_FALSE(batch.stand_in(WallTime{15s}));
+  CHECK(batch.unknown() == Indices{0, 2});
+  batch.keep_stale(batch.unknown(), {nullptr, old('c')});
+  CHECK_FALSE(batch.stand_in(WallTime{20s}));
+  CHECK(batch.stand_in(WallTime{19s}));
+  CHECK(batch.complete());
+  CHECK(batch.elements()[3].entry == batch.elements()[0].entry);
+  CHECK(batch.elements()[1].entry->payload().view() == "[98]");
+}
+
 TEST_CASE("the request upstream has only what is unknown, and is the original when that is all") {
   const std::string body = R"({"model":"e","input":["a","b","c"]})";
   CHECK(batch_of("abc", body).request_body({0, 1, 2}) == body);

@@ -235,6 +235,75 @@ TEST_CASE("of a batch only the new texts are asked for, and the answer has all o
   CHECK(cache_of(third->received()) == "hit");
 }
 
+constexpr std::string_view k_down = R"({"error":{"message":"down"}})";
+
+TEST_CASE("vectors past their time stand in for an upstream that fails, if all of them are there") {
+  DoorBench b("[cache]\nttl = \"10s\"\nstale_if_error = \"20s\"\n" + k_basic_config);
+  const auto first = b.send(ask_embeddings("ab"));
+  b.last().answer(embeddings_of("12"));
+  b.world.loop.run_for(6s);
+  const auto second = b.send(ask_embeddings("c"));
+  b.last().answer(embeddings_of("3"));
+  b.world.loop.run_for(6s);
+
+  // One of three is fresh.
+  const auto lead = b.send(ask_embeddings("bca"));
+  const auto other = b.send(ask_embeddings("bca"));
+  REQUIRE(b.asked.size() == 3);
+  CHECK(b.last().body.contains(R"(["b","a"])"));
+  b.last().answer(k_down, 503);
+  b.settle();
+  for (const auto& peer : {lead.get(), other.get()}) {
+    const std::string answer = peer->received();
+    CHECK(answer.starts_with("HTTP/1.1 200"));
+    CHECK(cache_of(answer) == "stale");
+    CHECK(field_of(answer, "Age") == "12");
+    const std::string body = body_of(answer);
+    CHECK(body.find("[2]") < body.find("[3]"));
+    CHECK(body.find("[3]") < body.find("[1]"));
+    CHECK(body.contains("[1]"));
+  }
+  CHECK(b.door.fills().size() == 0);
+
+  const auto unknown = b.send(ask_embeddings("abd"));
+  b.last().answer(k_down, 503);
+  b.settle();
+  CHECK(unknown->received().starts_with("HTTP/1.1 503"));
+  CHECK(body_of(unknown->received()) == k_down);
+
+  // Who asks for a new one gets a new one, and the client's own fault is the client's.
+  const auto wrong = b.send(ask_embeddings("ab"));
+  b.last().answer(k_down, 400);
+  b.settle();
+  CHECK(wrong->received().starts_with("HTTP/1.1 400"));
+  const auto renewed = b.send(ask_embeddings("ab"));
+  b.last().answer(embeddings_of("78"));
+  b.settle();
+  CHECK(body_of(renewed->received()) == embeddings_of("78"));
+  CHECK(cache_of(b.send(ask_embeddings("ab"))->received()) == "hit");
+
+  b.world.loop.run_for(31s);
+  const auto late = b.send(ask_embeddings("ab"));
+  b.last().answer(k_down, 503);
+  b.settle();
+  CHECK(late->received().starts_with("HTTP/1.1 503"));
+}
+
+TEST_CASE("vectors past their time that only Redis has stand in as well") {
+  DoorBench b("[cache]\nttl = \"10s\"\nstale_if_error = \"60s\"\n" + k_basic_config, true, 8192);
+  const auto first = b.send(ask_embeddings("ab"));
+  b.last().answer(embeddings_of("12"));
+  b.settle();
+  b.push_out();
+  b.world.loop.run_for(11s);
+  const auto peer = b.send(ask_embeddings("ba"));
+  b.last().answer(k_down, 503);
+  b.settle();
+  CHECK(cache_of(peer->received()) == "stale");
+  CHECK(body_of(peer->received()).find("[2]") < body_of(peer->received()).find("[1]"));
+  CHECK(field_of(peer->received(), "x-outrigger-attempts") == "1");
+}
+
 TEST_CASE("a waiter's max-age holds for every text of a batch that somebody else asked for") {
   DoorBench b;
   const auto first = b.send(ask_embeddings("a"));
