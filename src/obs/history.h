@@ -29,14 +29,14 @@ struct HistoryPoint : Amounts {
   HistoryPoint& operator+=(const HistoryPoint& other);
 };
 
-// One request that is over.
+// One request that is over, or what was spent for none.
 struct HistoryEvent {
   std::string_view model;     // or the app of the dify door; empty: none
   std::string_view route;     // empty: none
   std::string_view cache;     // hit, stale, ...
   bool was_answered = false;  // well
   bool was_error = false;     // and not the client's
-  Amounts amounts{};          // `requests` is 1
+  Amounts amounts{};          // `requests` is 1, or 0: no request
 };
 
 class History {

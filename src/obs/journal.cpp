@@ -47,6 +47,16 @@ void Journal::add(const AccessRecord& record, std::string_view line) {
   if (listener_ != nullptr) listener_->on_record(line);
 }
 
+void Journal::add(const Outlay& outlay, WallTime now) {
+  HistoryEvent event;
+  event.model = outlay.model;
+  event.route = outlay.route;
+  event.was_answered = true;
+  event.amounts.spent_usd = outlay.usd;
+  event.amounts.spent_tokens = outlay.tokens;
+  history_.add(event, now);
+}
+
 void Outlet::tell(const AccessRecord& record) {
   line_.clear();
   write_json(record, line_);

@@ -35,6 +35,14 @@ class Journal {
 
   // `line`: write_json() of the record.
   void add(const AccessRecord& record, std::string_view line);
+  // What was spent for no request in particular: it is in the history only.
+  struct Outlay {
+    std::string_view model;
+    std::string_view route;  // empty: none
+    double usd = 0;
+    std::uint64_t tokens = 0;
+  };
+  void add(const Outlay& outlay, WallTime now);
   // May be null. Must outlive the journal or be taken away.
   void set_listener(Listener* listener) { listener_ = listener; }
 
@@ -63,6 +71,9 @@ class Outlet {
   // Else nobody needs a record to be made.
   [[nodiscard]] bool is_open() const { return log_ != nullptr || journal_ != nullptr; }
   void tell(const AccessRecord& record);
+  void tell_spent(const Journal::Outlay& outlay, WallTime now) {
+    if (journal_ != nullptr) journal_->add(outlay, now);
+  }
 
  private:
   LineSink* log_;

@@ -80,7 +80,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   void follow(Fill& fill);
   void leave_fill();
 
-  void serve_entry(const cache::EntryPtr& entry, CacheResult result);
+  void serve_entry(const cache::EntryPtr& entry, CacheResult result, bool saves = true);
   void serve_expired(const cache::EntryPtr& entry);
   void serve_found();
   void serve_assembled(const EmbeddingBatch& batch, const Bytes& body, CacheResult result);

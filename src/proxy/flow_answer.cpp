@@ -41,7 +41,8 @@ cache::Entry::Form form_of(const chat::Request& request, UsagePolicy usage) {
 
 // ---- from a stored entry ---------------------------------------------------------------------------------------------
 
-void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
+// `saves`: a call upstream less is made for it.
+void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result, bool saves) {
   const chat::Request& request = judgement_.request;
   // Fixed words cost nothing, and save nothing.
   const bool is_kept = result == CacheResult::hit || result == CacheResult::stale;
@@ -60,7 +61,7 @@ void Flow::serve_entry(const cache::EntryPtr& entry, CacheResult result) {
   }
   result_ = result;
   served_by_ = entry->meta().served_by;
-  if (is_kept) book_saving({entry->meta().prompt_tokens, entry->meta().completion_tokens});
+  if (is_kept && saves) book_saving({entry->meta().prompt_tokens, entry->meta().completion_tokens});
   io::World& world = door_.world();
   const Bytes body = providers::personalise(*wire, world.rng.next(), world.rng.next(), unix_seconds(world.loop.wall_now()));
   status_ = 200;
@@ -79,7 +80,7 @@ void Flow::serve_expired(const cache::EntryPtr& entry) {
     order->look_up = fill_ == nullptr && door_.store().can_find_later();
     order->stale = entry;
   }
-  serve_entry(entry, CacheResult::stale);
+  serve_entry(entry, CacheResult::stale, !order);
   if (order && state_ == State::finished) door_.refreshes().begin(std::move(*order));
 }
 

@@ -17,7 +17,7 @@ LlmDoor::LlmDoor(io::World world, std::shared_ptr<const Snapshot> snapshot, cach
       lanes_(world),
       clients_(world.loop, metrics.registry()),
       fills_(world, store, client, lanes_, metrics),
-      refreshes_(fills_, world.loop) {
+      refreshes_(fills_, world.loop, outlet_) {
   lanes_.reconfigure(*snapshot_);
   clients_.configure(snapshot_->config());
 }

@@ -22,15 +22,17 @@ class Refreshes::Refresh final : private FillReader {
     if (fill_->state() != Fill::State::complete && fill_->state() != Fill::State::failed) return;
     // Another replica may have fetched it already.
     const bool is_found = fill_->found() != nullptr && fill_->found_kind() == Fill::Kind::fresh;
-    const bool has_failed = !is_found && fill_->entry() == nullptr;
+    const bool is_refused = fill_->refusal().has_value();
+    const End how = is_found || fill_->entry() != nullptr ? End::well : is_refused ? End::refused : End::badly;
+    owner_.tell_cost(*fill_);
     leave();
-    owner_.end(*this, has_failed);
+    owner_.end(*this, how);
   }
   // It has read whatever is there, so it never holds the source up.
   [[nodiscard]] std::uint64_t position() const override { return fill_->recording().end(); }
   void on_cut_off() override {
     fill_ = nullptr;
-    owner_.end(*this, true);
+    owner_.end(*this, End::badly);
   }
   void on_upload_drained() override {}
 
@@ -39,7 +41,7 @@ class Refreshes::Refresh final : private FillReader {
   const chat::Key key_ = fill_->order().storing->key;
 };
 
-Refreshes::Refreshes(Fills& fills, io::Loop& loop) : fills_(fills), loop_(loop) {}
+Refreshes::Refreshes(Fills& fills, io::Loop& loop, obs::Outlet& outlet) : fills_(fills), loop_(loop), outlet_(outlet) {}
 
 Refreshes::~Refreshes() = default;
 
@@ -60,12 +62,19 @@ bool Refreshes::give_way(const Fill& fill) {
   if (found == running_.end() || fill.has_turn()) return false;
   Refresh& refresh = **found;
   refresh.leave();
-  end(refresh, false);
+  end(refresh, End::well);
   return true;
 }
 
-void Refreshes::end(Refresh& refresh, bool has_failed) {
-  if (has_failed) failed_.note(refresh.key(), loop_.now());
+void Refreshes::tell_cost(const Fill& fill) {
+  const Spent spent = fill.spent();
+  if (spent.usd == 0 && spent.tokens == 0) return;
+  const cache::Meta& meta = fill.order().storing->meta;
+  outlet_.tell_spent({.model = meta.model, .route = meta.route, .usd = spent.usd, .tokens = spent.tokens}, loop_.wall_now());
+}
+
+void Refreshes::end(Refresh& refresh, End how) {
+  if (how == End::badly) failed_.note(refresh.key(), loop_.now());
   const auto found = std::ranges::find(running_, &refresh, &std::unique_ptr<Refresh>::get);
   loop_.retire(std::move(*found));
   running_.erase(found);

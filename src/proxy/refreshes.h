@@ -2,12 +2,14 @@
 // answer's time is given it all the same, at once, and a Refresh sees to it that the next one gets a fresh one.
 //
 // A refresh is a Fill with a reader that wants nothing. It yields to everybody who waits: low priority in the queue, at most k_max at
-// once, and a key whose refresh has failed is left alone for Unstorable::k_remember.
+// once, and a key whose refresh has failed is left alone for Unstorable::k_remember. That its payer may spend no more is no failure:
+// who asks next pays for himself. What it cost is in no request's record, so it is told for itself.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "obs/journal.h"
 #include "proxy/fills.h"
 
 namespace outrigger::proxy {
@@ -17,8 +19,8 @@ class Refreshes {
   // As many as a provider of usual limits answers in a few seconds; what finds no place is asked for again soon.
   static constexpr std::size_t k_max = 64;
 
-  // Both must outlive it.
-  Refreshes(Fills& fills, io::Loop& loop);
+  // All must outlive it.
+  Refreshes(Fills& fills, io::Loop& loop, obs::Outlet& outlet);
   ~Refreshes();
   Refreshes(const Refreshes&) = delete;
   Refreshes& operator=(const Refreshes&) = delete;
@@ -34,10 +36,13 @@ class Refreshes {
 
  private:
   class Refresh;
-  void end(Refresh& refresh, bool has_failed);
+  enum class End : unsigned char { well, badly, refused };  // refused: its payer may spend no more
+  void end(Refresh& refresh, End how);
+  void tell_cost(const Fill& fill);
 
   Fills& fills_;
   io::Loop& loop_;
+  obs::Outlet& outlet_;
   std::vector<std::unique_ptr<Refresh>> running_;
   Unstorable failed_;
 };

@@ -212,6 +212,68 @@ TEST_CASE("what another replica has fetched anew is not fetched once more") {
   CHECK(b.asked.size() == 2);
 }
 
+// A token of the prompt costs an eighth of a USD, one of the answer a quarter: an answer comes to 1.375.
+constexpr double k_cost = 1.375;
+const std::string k_priced = k_config + "price = { input = 125e3, output = 250e3 }\n";
+
+TEST_CASE("what a refresh costs is in the history, and the answer that had it made saved nothing") {
+  obs::Journal journal;
+  DoorBench b(k_priced);
+  b.door.set_journal(&journal);
+  b.exchange({}, "old");
+  b.world.loop.run_for(11s);
+  CHECK(cache_of(b.ask({})->received()) == "stale");
+  CHECK(b.metrics.savings().total().usd == 0);
+  CHECK(cache_of(b.ask({})->received()) == "stale");  // this one had nothing made
+  CHECK(b.metrics.savings().total().usd == k_cost);
+  b.last().answer(answer_json("new"));
+  b.settle();
+  CHECK(cache_of(b.ask({})->received()) == "hit");
+  CHECK(b.asked.size() == 2);
+  const obs::HistoryPoint all = journal.history().last(1h, b.world.loop.wall_now());
+  CHECK(all.requests == 4);
+  CHECK(b.metrics.spending().total().usd == 2 * k_cost);
+  CHECK(all.spent_usd == b.metrics.spending().total().usd);
+  CHECK(all.spent_tokens == 2 * 9);
+  CHECK(b.metrics.savings().total().usd == 2 * k_cost);
+  CHECK(all.saved_usd == b.metrics.savings().total().usd);
+  CHECK(all.saved_tokens == 2 * 9);
+  CHECK(journal.totals().requests == 4);
+}
+
+TEST_CASE("that one client may spend no more stops nobody else's refresh") {
+  DoorBench b(R"([cache]
+ttl = "10s"
+stale_while_revalidate = "300s"
+scope = "global"
+[[upstream]]
+name = "main"
+url = "http://provider:9000/v1"
+keys = ["upstream-secret"]
+[[model]]
+name = "m"
+price = { input = 0, output = 1e6 }
+retry = { attempts = 1 }
+[[client]]
+name = "desk"
+key = "k"
+budget = { usd_per_day = 2 }
+[[client]]
+name = "other"
+key = "other-key"
+)");
+  b.exchange({}, "old");  // 2 USD
+  b.world.loop.run_for(11s);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(cache_of(b.ask({})->received()) == "stale");
+    b.settle();
+    CHECK(b.door.refreshes().size() == 0);
+  }
+  CHECK(b.asked.size() == 1);
+  CHECK(cache_of(b.ask({.key = "other-key"})->received()) == "stale");
+  CHECK(b.asked.size() == 2);
+}
+
 TEST_CASE("there are never more refreshes than places, and a door that closes leaves none behind") {
   DoorBench b(k_config);
   constexpr std::size_t k_many = Refreshes::k_max + 20;
