@@ -118,18 +118,6 @@ std::string_view Flow::rendered_head(std::string_view content_type, const cache:
   return head;
 }
 
-// What this request did not cost, when it did not.
-void Flow::book_saving(const providers::Usage& usage) {
-  usage_ = usage;
-  const std::string& model = judgement_.request.model;
-  // "upstream:model". Where that is the model asked for, the book knows its built-in price without looking it up again.
-  const std::string_view answering = std::string_view(served_by_).substr(std::min(served_by_.find(':'), served_by_.size()));
-  const bool is_alias = answering.size() > 1 && answering.substr(1) != model;
-  const auto price = is_alias ? price_of(*snapshot_, model, answering.substr(1)) : snapshot_->price(model);
-  saved_usd_ = door_.metrics().savings().book(model, saved_by(result_), usage.prompt_tokens, usage.completion_tokens, price);
-  saved_tokens_ = usage.prompt_tokens + usage.completion_tokens;
-}
-
 // ---- from a Fill -----------------------------------------------------------------------------------------------------
 
 void Flow::on_fill() {
@@ -358,11 +346,6 @@ void Flow::serve_converted() {
   sent_bytes_ = body.size();
   exchange_.respond_rendered(rendered_head(request.stream ? k_sse : k_json, nullptr), body);
   finish(Outcome::ok);
-}
-
-void Flow::book_shared() {
-  if (fill_->head().status != 200) return;
-  if (const auto& answer = fill_->answer()) book_saving(usage_of(*answer, judgement_.request.prompt_tokens));
 }
 
 // What the others get is of no use here (not of a form that can be converted): ask for this client alone.

@@ -50,11 +50,15 @@ TEST_CASE("a stream is asked for its usage, and other options stay") {
   check({
       {R"({"a":1})", {.include_usage = true}, R"({"a":1,"stream_options":{"include_usage":true}})"},
       {R"({"stream_options":null,"a":1})", {.include_usage = true}, R"({"stream_options":{"include_usage":true},"a":1})"},
-      {R"({"stream_options" : { "x" : 1.0 } })", {.include_usage = true}, R"({"stream_options" : { "x" : 1.0 ,"include_usage":true} })"},
+      {R"({"stream_options" : { "x" : 1.0 } })",
+       {.include_usage = true},
+       R"({"stream_options" : { "x" : 1.0 ,"include_usage":true} })"},
       {R"({"stream_options":{"include_usage":false,"x":{}}})",
        {.include_usage = true},
        R"({"stream_options":{"include_usage":true,"x":{}}})"},
-      {R"({"stream_options":{"include_usage":null}})", {.include_usage = true}, R"({"stream_options":{"include_usage":true}})"},
+      {R"({"stream_options":{"include_usage":null}})",
+       {.include_usage = true},
+       R"({"stream_options":{"include_usage":true}})"},
       {R"({"stream_options":5})", {.include_usage = true}, R"({"stream_options":5})"},
   });
 }

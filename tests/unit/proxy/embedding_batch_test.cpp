@@ -97,9 +97,9 @@ TEST_CASE("where the provider does not count, each text has its estimate") {
   for (const std::string_view usage : {"", R"(,"usage":{"prompt_tokens":0,"total_tokens":0})"}) {
     CAPTURE(usage);
     EmbeddingBatch batch = batch_of("aBc");
-    const auto entries = batch.accept(std::string(R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[2]}])") +
-                                          std::string(usage) + "}",
-                                      {0, 2}, {});
+    const auto entries = batch.accept(
+        std::string(R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[2]}])") + std::string(usage) + "}",
+        {0, 2}, {});
     REQUIRE(entries);
     CHECK((*entries)[0]->meta().prompt_tokens == 1);
     CHECK(batch.tokens() == 1 + 5 + 1);
