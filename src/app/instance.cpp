@@ -173,10 +173,9 @@ std::unique_ptr<io::Listener> Instance::open_door(std::string_view name, const s
 }
 
 void Instance::accept(std::string_view door, http::Server& server, Limits limits, std::unique_ptr<io::Stream> stream) {
-  const std::size_t most = limits(*config_).connections;
-  if (server.connections() < most) return server.accept(std::move(stream));
-  count_refused(door, "limit",
-                fmt::format("its {} are taken{}", most, door == "admin" ? "" : ", raise [limits] connections"));
+  const http::ServerLimits now = limits(*config_);
+  if (server.connections() < now.connections || now.makes_room) return server.accept(std::move(stream));
+  count_refused(door, "limit", fmt::format("its {} are taken, raise [limits] connections", now.connections));
 }
 
 void Instance::note_refused(const io::Address& at, std::string_view why, std::string_view words) {
