@@ -1,4 +1,4 @@
-"""scripts/test tells what became of its suites, whatever they do. The suites are stubs here."""
+"""scripts/test tells what became of its suites, whatever they do. Small scripts stand in for them here."""
 import os
 import re
 import shutil

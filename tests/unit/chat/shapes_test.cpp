@@ -75,7 +75,18 @@ TEST_CASE("a chat body of an unknown shape is named not_understood and keeps wha
   const Request request = understand(Endpoint::chat_completions, R"({"model":"m","messages":3,"stream":true})", Level::safe);
   CHECK(request.model == "m");
   CHECK(request.stream);
+  CHECK_FALSE(request.include_usage);
   CHECK(request.inputs.empty());
+  // Whether it asks for its usage is known all the same, so nobody asks for it again, and leaves it out, on its behalf.
+  for (const auto& [options, wanted] : {std::pair{R"({"include_usage":true})", true},
+                                        {R"({"include_usage":1})", false},
+                                        {R"({"include_usage":false})", false},
+                                        {"[true]", false},
+                                        {"null", false}}) {
+    INFO(options);
+    const std::string body = fmt::format(R"({{"model":"m","messages":3,"stream":true,"stream_options":{}}})", options);
+    CHECK(understand(Endpoint::chat_completions, body, Level::safe).include_usage == wanted);
+  }
 }
 
 TEST_CASE("known shapes of messages are understood") {
