@@ -12,6 +12,12 @@ constexpr std::size_t k_stale_slack = 64;                     // deadlines of ti
 constexpr std::chrono::seconds k_longest_retry{60};
 constexpr Duration k_longest_gate = 24h * 365;  // so that sums of times stay sums
 
+// With what comes before it taking `served`, if that is known.
+Duration wait_of(MonoTime now, std::optional<Duration> served, const FairQueue::Supply& supply) {
+  const auto until = [now](MonoTime at) { return at > now ? std::min(at - now, k_longest_gate) : Duration(0); };
+  return std::max(until(supply.opens) + served.value_or(Duration(0)), until(supply.paced));
+}
+
 std::uint64_t counted(std::uint64_t cost) { return std::clamp<std::uint64_t>(cost, 1, k_max_cost); }
 
 }  // namespace
@@ -91,9 +97,7 @@ FairLane::Ahead FairQueue::ahead(const Ticket& ticket) const {
 }
 
 Duration FairQueue::predicted_wait(MonoTime now, const Ticket& ticket, const Supply& supply) const {
-  const auto until = [now](MonoTime at) { return at > now ? std::min(at - now, k_longest_gate) : Duration(0); };
-  const Duration served = until(supply.opens) + rate_.time_for(ahead(ticket).cost).value_or(Duration(0));
-  return std::max(served, until(supply.paced));
+  return wait_of(now, rate_.time_for(ahead(ticket).cost), supply);
 }
 
 // What the other classes are served before a new ticket of lane `own` that has `count` of its own class before it. Between two
@@ -126,8 +130,8 @@ FairLane::Ahead FairQueue::others_before(std::size_t own, double count) const {
 }
 
 std::chrono::seconds FairQueue::retry_after(MonoTime now, const Ticket& ticket, const Supply& supply) const {
-  return std::clamp(std::chrono::ceil<std::chrono::seconds>(predicted_wait(now, ticket, supply)), std::chrono::seconds(1),
-                    k_longest_retry);
+  const Duration wait = wait_of(now, rate_.roughly_time_for(ahead(ticket).cost), supply);
+  return std::clamp(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1), k_longest_retry);
 }
 
 std::size_t FairQueue::size() const { return waiting_.size() - free_.size(); }

@@ -1,6 +1,8 @@
 #include "resilience/service_rate.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace outrigger::resilience {
 namespace {
@@ -9,6 +11,12 @@ constexpr Duration k_window = 1s;
 constexpr double k_weight = 0.5;  // of the newest median
 constexpr Duration k_forgotten = 1min;
 constexpr double k_longest_s = 24 * 3600;  // no prediction is longer, whatever the cost
+
+std::optional<Duration> time_at(double seconds_per_token, double cost) {
+  if (seconds_per_token == 0) return std::nullopt;
+  const double wait = std::min(cost * seconds_per_token, k_longest_s);
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wait));
+}
 
 }  // namespace
 
@@ -19,8 +27,7 @@ void ServiceRate::on_busy(MonoTime now) {
 }
 
 void ServiceRate::forget() {
-  window_time_ = Duration(0);
-  window_cost_ = 0;
+  window_ = {};
   seconds_per_token_ = 0;
   seen_ = 0;
 }
@@ -43,7 +50,7 @@ void ServiceRate::on_open(MonoTime now) {
 }
 
 void ServiceRate::note_time(MonoTime now) {
-  if (!is_shut_) window_time_ += now - *busy_since_;
+  if (!is_shut_) window_.time += now - *busy_since_;
   busy_since_ = now;
 }
 
@@ -54,26 +61,29 @@ void ServiceRate::on_served(MonoTime now, std::uint64_t cost) {
     return;
   }
   if (is_shut_) return;
-  window_cost_ += static_cast<double>(cost);
-  if (window_time_ < k_window || window_cost_ <= 0) return;
-  const double sample = seconds(window_time_) / window_cost_;
-  windows_[seen_++ % windows_.size()] = sample;
-  if (seen_ >= windows_.size()) {
-    auto sorted = windows_;
-    std::ranges::sort(sorted);
-    const double median = sorted[sorted.size() / 2];
-    seconds_per_token_ += (seconds_per_token_ == 0 ? 1 : k_weight) * (median - seconds_per_token_);
-  }
-  window_time_ = Duration(0);
-  window_cost_ = 0;
+  window_.cost += static_cast<double>(cost);
+  if (window_.time < k_window || window_.cost <= 0) return;
+  windows_[seen_++ % windows_.size()] = std::exchange(window_, {});
+  if (seen_ < windows_.size()) return;
+  std::array<double, std::tuple_size_v<decltype(windows_)>> sorted{};
+  std::ranges::transform(windows_, sorted.begin(), &Window::seconds_per_token);
+  std::ranges::sort(sorted);
+  const double median = sorted[sorted.size() / 2];
+  seconds_per_token_ += (seconds_per_token_ == 0 ? 1 : k_weight) * (median - seconds_per_token_);
 }
 
 double ServiceRate::tokens_per_second() const { return seconds_per_token_ > 0 ? 1 / seconds_per_token_ : 0; }
 
-std::optional<Duration> ServiceRate::time_for(double cost) const {
-  if (seconds_per_token_ == 0) return std::nullopt;
-  const double wait = std::min(cost * seconds_per_token_, k_longest_s);
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wait));
+std::optional<Duration> ServiceRate::time_for(double cost) const { return time_at(seconds_per_token_, cost); }
+
+std::optional<Duration> ServiceRate::roughly_time_for(double cost) const {
+  if (seconds_per_token_ != 0) return time_for(cost);
+  Window all = window_;
+  for (std::size_t i = 0; i < seen_; ++i) {
+    all.time += windows_[i].time;
+    all.cost += windows_[i].cost;
+  }
+  return all.cost > 0 ? time_at(all.seconds_per_token(), cost) : std::nullopt;
 }
 
 }  // namespace outrigger::resilience

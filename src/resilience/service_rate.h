@@ -33,19 +33,25 @@ class ServiceRate {
   void forget();
   // Nothing until three windows are full.
   [[nodiscard]] std::optional<Duration> time_for(double cost) const;
+  // The same, but until then the mean of all that was seen: good enough to tell somebody when to come again, not to refuse him.
+  [[nodiscard]] std::optional<Duration> roughly_time_for(double cost) const;
   // 0: not known.
   [[nodiscard]] double tokens_per_second() const;
 
  private:
+  struct Window {
+    Duration time{0};
+    double cost = 0;
+    [[nodiscard]] double seconds_per_token() const { return seconds(time) / cost; }
+  };
   void note_time(MonoTime now);
 
   std::optional<MonoTime> busy_since_;  // or since the last thing served, or since it opened
   bool is_shut_ = false;
   MonoTime idle_since_ = MonoTime::min();
-  Duration window_time_{0};
-  double window_cost_ = 0;
+  Window window_;  // not full yet
   double seconds_per_token_ = 0;
-  std::array<double, 3> windows_{};  // the last ones, as a ring
+  std::array<Window, 3> windows_{};  // the last ones, as a ring
   std::size_t seen_ = 0;             // windows since it began or was forgotten
 };
 

@@ -323,6 +323,16 @@ TEST_CASE("what a rate holds back for longer than its deadline is refused at onc
   CHECK(b.queue.retry_after(b.now, ticket(streaming), {.paced = b.now + 7s + k_tick}) == 8s);
 }
 
+TEST_CASE("before the rate is known nobody is refused for it, but who is refused for a full queue hears of it") {
+  Bench b;
+  for (int i = 0; i < 100; ++i) b.push(ticket(streaming));
+  b.now += 1500ms;
+  b.queue.on_served(b.now, 3000);
+  CHECK(b.queue.predicted_wait(b.now, ticket(streaming)) == 0s);
+  CHECK(b.queue.retry_after(b.now, ticket(streaming)) == 5s);
+  CHECK(b.queue.retry_after(b.now, ticket(streaming), {.opens = b.now + 10s}) == 15s);
+}
+
 TEST_CASE("retry-after is whole seconds, rounded up, from 1 to 60") {
   Bench b;
   b.learn(1000);

@@ -35,6 +35,23 @@ TEST_CASE("a rate is known when three windows of a second of waiting were seen a
   CHECK_FALSE(b.rate.time_for(1));
 }
 
+TEST_CASE("a rough rate is known from the first thing served, until the rate itself is") {
+  Bench b;
+  CHECK_FALSE(b.rate.roughly_time_for(1000));
+  b.rate.on_served(b.now, 500);  // no time has passed
+  CHECK_FALSE(b.rate.roughly_time_for(1000));
+  b.serve(1, 100ms, 500);
+  CHECK(near(seconds(*b.rate.roughly_time_for(2000)), 0.2));
+  b.serve(10, 200ms, 400);  // a window and most of the next
+  CHECK_FALSE(b.rate.time_for(1));
+  CHECK(near(seconds(*b.rate.roughly_time_for(5000)), 2.1));
+  CHECK(*b.rate.roughly_time_for(1e300) == 24h);
+  b.serve(30, 200ms, 400);
+  CHECK(b.rate.roughly_time_for(5000) == b.rate.time_for(5000));
+  b.rate.forget();
+  CHECK_FALSE(b.rate.roughly_time_for(1));
+}
+
 TEST_CASE("what hung for once is not the pace, even where it came first") {
   Bench b;
   b.serve(1, 15s, 300);
