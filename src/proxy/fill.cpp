@@ -291,6 +291,7 @@ void Fill::on_answer_cut(Error error) {
   auto verdict = reader_->finish();
   const bool has_ended = verdict || verdict.error() == length || verdict.error() == filtered || verdict.error() == refused;
   if (!has_ended) return fail(std::move(error));
+  broke_after_end_ = true;
   end_answer(std::move(verdict));
 }
 

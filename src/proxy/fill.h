@@ -115,6 +115,8 @@ class Fill final : public PursuitHandler {
   // From `answering` on.
   [[nodiscard]] const http::ResponseHead& head() const { return head_; }
   [[nodiscard]] bool answered_as_stream() const { return sse_; }
+  // The stream's connection broke when its answer had ended, maybe within the blank line that follows the last event.
+  [[nodiscard]] bool broke_after_end() const { return broke_after_end_; }
   [[nodiscard]] const Recording& recording() const { return recording_; }
   // Readers may read up to here: whole events of an understood stream, so that an error of ours can follow cleanly.
   [[nodiscard]] std::uint64_t readable() const;
@@ -219,6 +221,7 @@ class Fill final : public PursuitHandler {
   http::ResponseHead head_;
   bool is_answered_ = false;  // head_ is that of an answer
   bool sse_ = false;
+  bool broke_after_end_ = false;
   std::size_t events_seen_ = 0;
   bool kept_whole_ = false;
   bool storing_forbidden_ = false;

@@ -106,6 +106,8 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   [[nodiscard]] chat::Endpoint spoken() const;
   void fail_stream(ErrorCode code);
   void send(const Bytes& data);
+  // What was sent last ended with a blank line, or nothing was sent.
+  [[nodiscard]] bool is_between_events() const;
   [[nodiscard]] std::string_view rendered_head(std::string_view content_type, const cache::Entry* entry);
   void add_own_headers(http::Headers& headers) const;
   void book_saving(const providers::Usage& usage);
@@ -140,7 +142,7 @@ class Flow final : public http::ExchangeHandler, private FillReader {
   std::uint64_t token_events_ = 0;
   Bytes like_;  // a token event of this stream, as the pattern for a usage event
   bool sent_usage_ = false;
-  bool ends_event_ = true;  // what was relayed last ended with a blank line
+  std::string tail_;  // the last three bytes sent
   bool waiting_for_drain_ = false;
   io::Timer send_timer_;
 

@@ -304,6 +304,8 @@ void Flow::on_fill_ended() {
   if (position_ < fill_->readable()) return;  // the client is behind; on_drained goes on
   if (failed) return fail_stream(fill_->error().code);
   if (result_ == CacheResult::coalesced) book_shared();
+  // Readers of events drop the last one if no blank line follows it.
+  if (fill_->broke_after_end() && !is_between_events()) send(Bytes::copy(tail_.ends_with('\n') ? "\n" : "\n\n"));
   exchange_.finish();
   finish(outcome_of(status_));
 }
@@ -454,7 +456,7 @@ void Flow::fail_stream(ErrorCode code) {
   error_ = code;
   // Dify and the SDKs take a stream that just ends for a finished answer: say that it is not.
   // Inside an event there is no place for another one; then the connection's end says it.
-  if (fill_->answered_as_stream() && fill_->order().call.endpoint != chat::Endpoint::other && ends_event_) {
+  if (fill_->answered_as_stream() && fill_->order().call.endpoint != chat::Endpoint::other && is_between_events()) {
     const std::size_t before = fill_->events() != nullptr ? fill_->events()->size() : 0;
     send(Bytes::copy(providers::error_event(fill_->order().call.endpoint, code, before)));
     exchange_.finish();
@@ -466,9 +468,13 @@ void Flow::fail_stream(ErrorCode code) {
 
 void Flow::send(const Bytes& data) {
   sent_bytes_ += data.size();
-  ends_event_ = data.view().ends_with("\n\n") || data.view().ends_with("\n\r\n");
+  constexpr std::size_t k_blank_line = 3;  // with the end of the line before it
+  const std::string_view last = data.view().substr(data.size() - std::min(data.size(), k_blank_line));
+  tail_.erase(0, tail_.size() - std::min(tail_.size(), k_blank_line - last.size())).append(last);
   exchange_.write(data);
 }
+
+bool Flow::is_between_events() const { return tail_.empty() || tail_.ends_with("\n\n") || tail_.ends_with("\n\r\n"); }
 
 void Flow::add_own_headers(http::Headers& headers) const {
   const int attempts = attempts_ + (fill_ != nullptr && leads_ ? fill_->attempts() : 0);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -80,6 +81,7 @@ struct Call {
   bool whole = false;  // all that HTTP wants was written
   Told told;
   std::uint64_t body_hash = 0, body_size = 0;
+  std::set<std::uint64_t> ends;  // hashes of a stream's body up to each of its last events
 
   // May this answer be stored?
   [[nodiscard]] bool storable() const;

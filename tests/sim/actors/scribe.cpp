@@ -8,6 +8,17 @@
 namespace outrigger::sim {
 namespace {
 
+// Of the last three events; of a body that is none, nothing.
+std::set<std::uint64_t> hashes_of_ends(std::string_view body) {
+  std::set<std::uint64_t> hashes;
+  while (hashes.size() < 3 && body.ends_with("\n\n")) {
+    hashes.insert(hash_of(body));
+    const std::size_t before = body.substr(0, body.size() - 2).rfind("\n\n");
+    body = body.substr(0, before == std::string_view::npos ? 0 : before + 2);
+  }
+  return hashes;
+}
+
 // Bodies up to here are kept until they are whole.
 constexpr std::uint64_t k_whole_max = 1u << 20;
 constexpr std::string_view k_last_chunk = "0\r\n\r\n";
@@ -183,6 +194,7 @@ void Scribe::end_call() {
   call.whole = answer_->done();
   call.body_hash = hash_of(answer_->body());
   call.body_size = answer_->body().size();
+  call.ends = hashes_of_ends(answer_->body());
   if (call.kind == Kind::chat || call.kind == Kind::completion) {
     const bool streamed = answer_->header("content-type").starts_with("text/event-stream");
     call.told = streamed ? told_by_stream(answer_->body()) : told_by_body(answer_->body());

@@ -123,6 +123,39 @@ TEST_CASE("a stream whose connection breaks after its end was whole, and is kept
   }
 }
 
+TEST_CASE("a connection that breaks within the blank line after an answer's end has taken nothing from the last event") {
+  const std::string whole = event("hi") + k_stop;
+  for (const std::string& end : {std::string(), k_done}) {
+    for (const std::size_t left_out : {0, 1, 2}) {
+      CAPTURE(end, left_out);
+      DoorBench b;
+      const auto client = b.ask({.stream = true});
+      b.last().begin_stream();
+      const std::string body = whole + end;
+      b.last().chunk(std::string_view(body).substr(0, body.size() - left_out));
+      b.settle();
+      b.last().peer->close();
+      b.settle();
+      CHECK(body_of(client->received()) == body);
+      CHECK(is_whole(client->received()));
+    }
+  }
+}
+
+TEST_CASE("an event whose blank line came in two pieces has ended, and words about a cut may follow it") {
+  DoorBench b;
+  const auto client = b.ask({.stream = true});
+  const std::string hello = event("Hello");
+  b.last().begin_stream();
+  b.last().chunk(std::string_view(hello).substr(0, hello.size() - 1));
+  b.settle();
+  b.last().chunk("\n");
+  b.settle();
+  b.last().peer->close();
+  b.settle();
+  CHECK(body_of(client->received()).starts_with(hello + "data: {\"error\":"));
+}
+
 TEST_CASE("a stale answer stands in for every kind of failure, marked as such") {
   struct Case {
     std::string_view name, raw;
