@@ -69,3 +69,10 @@ def test_a_group_that_does_not_exist_is_refused(test_script):
         assert done.returncode == 2
         assert re.search(r"^test: unknown group '.*': use sim, asan, fuzz, wire, deploy, dashboard or unit$", done.stderr, re.M)
         assert "passed" not in done.stdout
+
+
+def test_suites_that_mostly_wait_are_all_counted(test_script):
+    done = test_script("deploy", "wire", wire='echo "3 passed, 0 failed, 1 skipped"', deploy='echo "4 passed, 1 failed, 0 skipped"; exit 1')
+    assert done.returncode == 1 and counts(done) == "7 passed, 1 failed, 1 skipped"
+    assert done.stdout.index("3 passed, 0 failed") < done.stdout.index("4 passed, 1 failed")  # those that measure times come first
+    assert re.search(r"^  deploy tests +\d+ s, beside the others$", done.stdout, re.M)
