@@ -66,7 +66,8 @@ Choice DifyAdmission::choose() const {
     candidate.is_spent = steps_[i].is_spent || (has_usable && i >= equals_);
     if (candidate.is_spent) continue;
     candidate.look = look_at(i);
-    has_usable = has_usable || !is_out(candidate.look);
+    candidate.was_turned_away = steps_[i].was_turned_away;
+    has_usable = has_usable || (candidate.was_turned_away ? can_go(candidate.look) : !is_out(candidate.look));
   }
   return resilience::plan(candidates, now(), deadline_);
 }
@@ -117,7 +118,7 @@ bool DifyAdmission::take(std::size_t step, MonoTime until) {
       const bool is_full = *place.refused == resilience::ShedReason::queue_full;
       refusal_ = DifyAdmissionHandler::Refusal{is_full ? ErrorCode::queue_full : ErrorCode::queue_wait,
                                                lane->retry_after(ticket), resilience::name(*place.refused).data()};
-      steps_[step].is_spent = true;
+      steps_[step].was_turned_away = true;
       drop();
       return false;
     }
@@ -137,7 +138,7 @@ void DifyAdmission::on_turn(Turn turn) {
   has_turn_ = turn == Turn::go;
   if (turn == Turn::displaced) {
     refusal_ = DifyAdmissionHandler::Refusal{ErrorCode::queue_full, lane.retry_after(ticket_), "displaced"};
-    steps_[held_step_].is_spent = true;
+    steps_[held_step_].was_turned_away = true;
   }
   if (turn != Turn::go) drop();
   next();

@@ -79,7 +79,7 @@ class DifyAdmission final : private Waiter {
   [[nodiscard]] resilience::Ticket ticket_for(std::size_t role, MonoTime until) const;
   [[nodiscard]] resilience::Look look_at(std::size_t step) const;
   [[nodiscard]] resilience::Choice choose() const;
-  // True: all are held. Else it waits for one of them, or could not, and the step is spent.
+  // True: all are held. Else it waits for one of them, or was turned away.
   bool take(std::size_t step, MonoTime until);
   [[nodiscard]] bool retry_later();
   void refuse(DifyAdmissionHandler::Refusal refusal);
@@ -89,6 +89,7 @@ class DifyAdmission final : private Waiter {
   struct Step {
     DifyLanes lanes;
     bool is_spent = false;
+    bool was_turned_away = false;
     bool is_unreachable = false;
   };
   io::World world_;

@@ -157,6 +157,7 @@ Choice Pursuit::choose(bool has_turn) const {
     resilience::Candidate& candidate = candidates.emplace_back();
     candidate.is_spent = step.is_spent || step.is_unfit;
     candidate.was_awaited = step.was_awaited;
+    candidate.was_turned_away = step.was_turned_away;
     if (!candidate.is_spent) candidate.look = step.lane->look(ticket_, has_turn && i == waiting_step_);
   }
   return resilience::plan(candidates, now(), wait_until());
@@ -231,7 +232,7 @@ void Pursuit::wait_at(std::size_t index, MonoTime until) {
     const bool is_full = *place.refused == resilience::ShedReason::queue_full;
     count_shed(index, *place.refused);
     refusal_ = Refusal{is_full ? ErrorCode::queue_full : ErrorCode::queue_wait, step.lane->retry_after(ticket_)};
-    step.is_spent = true;
+    step.was_turned_away = true;
     return next();
   }
   waiting_at_ = step.lane.get();
@@ -261,7 +262,7 @@ void Pursuit::on_turn(Turn turn) {
   if (turn == Turn::displaced) {
     count_shed(waiting_step_, resilience::ShedReason::displaced);
     refusal_ = Refusal{ErrorCode::queue_full, step.lane->retry_after(ticket_)};
-    step.is_spent = true;
+    step.was_turned_away = true;
   }
   next(turn == Turn::go);
 }

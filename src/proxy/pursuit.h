@@ -125,9 +125,10 @@ class Pursuit final : public RunnerHandler, public Waiter {
     bool is_unfit = false;  // for this request
     bool is_ready = false;  // `body` is what it shall be sent
     std::optional<Bytes> body = std::nullopt;
-    bool is_spent = false;    // running, or tried, or its queue is full
+    bool is_spent = false;    // running, or tried
     bool has_failed = false;  // in a way that may pass
     bool was_awaited = false;
+    bool was_turned_away = false;
   };
   struct Running {
     std::size_t step;

@@ -8,7 +8,9 @@ namespace {
 bool can_go(const Look& look) { return look.readiness == Readiness::ready || look.readiness == Readiness::probe; }
 
 // May it be waited for, when nothing is ready?
-bool can_be_awaited(const Look& look, MonoTime now) {
+bool can_be_awaited(const Candidate& candidate, MonoTime now) {
+  if (candidate.is_spent || candidate.was_turned_away) return false;
+  const Look& look = candidate.look;
   if (look.readiness == Readiness::resting) return look.at <= now + k_wait_for_probe;
   return look.readiness == Readiness::busy || look.readiness == Readiness::paced;
 }
@@ -16,7 +18,7 @@ bool can_be_awaited(const Look& look, MonoTime now) {
 bool is_worth_lingering(const Candidate& candidate, MonoTime now) {
   const Readiness readiness = candidate.look.readiness;
   const bool waits = readiness == Readiness::busy || readiness == Readiness::paced;
-  return waits && !candidate.was_awaited && candidate.look.at <= now + k_linger;
+  return waits && !candidate.was_awaited && !candidate.was_turned_away && candidate.look.at <= now + k_linger;
 }
 
 void take_earlier(std::optional<MonoTime>& until, MonoTime at) { until = until ? std::min(*until, at) : at; }
@@ -39,7 +41,7 @@ Choice plan(std::span<const Candidate> chain, MonoTime now, MonoTime wait_until)
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const Look& look = chain[i].look;
     if (look.readiness == Readiness::resting) take_earlier(rests_until, look.at);
-    if (chain[i].is_spent || !can_be_awaited(look, now)) continue;
+    if (!can_be_awaited(chain[i], now)) continue;
     if (soonest.kind == Choice::Kind::none || look.at < *soonest.until) soonest = {Choice::Kind::wait, i, look.at};
   }
   if (soonest.kind == Choice::Kind::none) return {Choice::Kind::none, 0, rests_until};

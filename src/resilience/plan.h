@@ -32,8 +32,9 @@ struct Look {
 
 struct Candidate {
   Look look;
-  bool is_spent = false;     // tried and of no use any more, or unfit for this request
-  bool was_awaited = false;  // lingered for already
+  bool is_spent = false;         // tried and of no use any more, or unfit for this request
+  bool was_awaited = false;      // lingered for already
+  bool was_turned_away = false;  // by its queue: not waited for again, but taken if it is ready when somebody looks
 };
 
 struct Choice {

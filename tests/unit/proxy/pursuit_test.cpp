@@ -304,6 +304,36 @@ TEST_CASE("a stream of a kind that nobody knows is not held back for ever") {
   CHECK(body_of(client->received()) == sent);
 }
 
+TEST_CASE("who was turned away by a full queue is served there all the same, once there is room") {
+  ChainBench b(R"([[model]]
+name = "m"
+fallback = ["relay:m-small"]
+breaker = { failures = 1, open = "1s" }
+[[model]]
+name = "m-small"
+concurrency = 1
+queue = { depth = 1 }
+)");
+  const auto first = b.ask({.text = "1"});
+  b.last().answer(k_error, 500);
+  b.settle();
+  const auto second = b.ask({.text = "2"});
+  const auto third = b.ask({.text = "3"});
+  REQUIRE(b.hosts() == "mr");  // one at the relay, one in its queue, one that waits for the other to be tried again
+  b.last().answer(answer_json("one"));
+  b.settle();
+  REQUIRE(b.hosts() == "mrr");
+  b.last().answer(answer_json("two"));
+  b.world.loop.run_for(1500ms);
+  REQUIRE(b.hosts() == "mrrm");
+  b.last().answer(k_error, 500);
+  b.settle();
+  REQUIRE(b.hosts() == "mrrmr");
+  b.last().answer(answer_json("three"));
+  b.settle();
+  for (const auto* client : {first.get(), second.get(), third.get()}) CHECK(client->received().starts_with("HTTP/1.1 200"));
+}
+
 // ---- retries ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("without a fallback the same target is tried again after a pause, three times in all") {

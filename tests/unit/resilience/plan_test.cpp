@@ -14,13 +14,18 @@ using Kind = Choice::Kind;
 constexpr MonoTime k_now{100s};
 constexpr MonoTime k_patient = k_now + 20s;
 
-Candidate in(Readiness readiness, Duration wait = 0s) { return {{readiness, k_now + wait}, false, false}; }
+Candidate in(Readiness readiness, Duration wait = 0s) { return {.look = {readiness, k_now + wait}}; }
 Candidate spent(Candidate candidate) {
   candidate.is_spent = true;
   return candidate;
 }
 Candidate awaited(Candidate candidate) {
   candidate.was_awaited = true;
+  return candidate;
+}
+
+Candidate turned_away(Candidate candidate) {
+  candidate.was_turned_away = true;
   return candidate;
 }
 
@@ -57,6 +62,10 @@ TEST_CASE("the plan for a chain") {
       {"one that is not near is none", {in(resting, k_wait_for_probe + 1ns)}, Kind::none, 0, k_wait_for_probe + 1ns},
       {"when to come again: the first that wakes", {in(resting, 30s), in(resting, 8s), in(shut)}, Kind::none, 0, 8s},
       {"a spent one that rests tells, too", {spent(in(resting, 5s))}, Kind::none, 0, 5s},
+      {"one that turned it away is taken when it is ready", {in(resting, 9s), turned_away(in(ready))}, Kind::go, 1},
+      {"but not waited for", {turned_away(in(busy)), in(paced, 3s)}, Kind::wait, 1, 20s},
+      {"nor lingered for", {turned_away(in(busy)), in(ready)}, Kind::go, 1},
+      {"nor when nothing else is left", {turned_away(in(busy)), in(resting, 9s)}, Kind::none, 0, 9s},
       {"everything is shut", {in(shut), in(shut)}, Kind::none, 0},
       {"everything is spent", {spent(in(ready)), spent(in(busy))}, Kind::none, 0},
       {"an empty chain", {}, Kind::none, 0},
