@@ -18,7 +18,7 @@
 namespace outrigger::dify_sim {
 namespace {
 
-constexpr std::uint64_t k_runs = sim::k_is_slow ? 2 : 4;
+constexpr std::uint64_t k_runs = k_is_slow ? 2 : 4;
 constexpr Duration k_rough = 130s;
 constexpr Duration k_calm = 15s;
 // The longest that the rough times may echo: clients that never read, breakers, Difys that stall.

@@ -5,13 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace outrigger::sim {
+#include "slow.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool k_is_slow = true;  // some ten times: whoever plays long plays less
-#else
-inline constexpr bool k_is_slow = false;
-#endif
+namespace outrigger::sim {
 
 [[nodiscard]] std::vector<std::uint64_t> seeds();
 

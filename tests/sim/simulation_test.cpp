@@ -12,19 +12,14 @@
 #include <string>
 
 #include "sim/scenario.h"
+#include "slow.h"
 
 namespace outrigger::sim {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t k_minutes = 9;  // some ten times as slow: one seed
-constexpr Duration k_rough = 3min;
-constexpr Duration k_rough_of_old = 1min;
-#else
-constexpr std::uint64_t k_minutes = 60;
-constexpr Duration k_rough = 9min;
-constexpr Duration k_rough_of_old = 2min;
-#endif
+constexpr std::uint64_t k_minutes = k_is_slow ? 9 : 60;
+constexpr Duration k_rough = k_is_slow ? 3min : 9min;
+constexpr Duration k_rough_of_old = k_is_slow ? 20s : 120s;
 // Six minutes with little traffic follow what is rough, until all is calm and at rest.
 
 std::optional<std::uint64_t> number_from(const char* name) {
@@ -66,7 +61,7 @@ TEST_CASE("seeds that have failed once do not fail again") {
 }
 
 TEST_CASE("the same seed gives the same digest") {
-  const ScenarioPlan plan{.seed = std::random_device()(), .rough = 40s, .calm = 5s};
+  const ScenarioPlan plan{.seed = std::random_device()(), .rough = k_is_slow ? 20s : 40s, .calm = 5s};
   CAPTURE(plan.seed);
   const std::uint64_t digest = run_scenario(plan).digest;
   CHECK(run_scenario(plan).digest == digest);
