@@ -82,8 +82,9 @@ class FairQueue {
   // How long it would wait. Without a learned rate only the supply counts, so that nobody is refused for want of knowledge.
   [[nodiscard]] Duration predicted_wait(MonoTime now, const Ticket& ticket, const Supply& supply) const;
   [[nodiscard]] Duration predicted_wait(MonoTime now, const Ticket& ticket) const { return predicted_wait(now, ticket, {}); }
-  // For `retry-after` of a refused one: the predicted wait in whole seconds, rounded up; from a rough rate, where none is learned
-  // yet, as a queue may fill before that. At least 1; at most 60, because clients give up at a longer one (reference: the SDK of Anthropic obeys up to 60 s, that of OpenAI up to 120 s).
+  // For `retry-after` of a refused one: the predicted wait in whole seconds, rounded up; from a rough rate where none is learned
+  // yet, as a queue may fill before that. At least 1; at most 60, because clients give up at a longer one (reference: the SDK of
+  // Anthropic obeys up to 60 s, that of OpenAI up to 120 s).
   [[nodiscard]] std::chrono::seconds retry_after(MonoTime now, const Ticket& ticket, const Supply& supply) const;
   [[nodiscard]] std::chrono::seconds retry_after(MonoTime now, const Ticket& ticket) const {
     return retry_after(now, ticket, {});
