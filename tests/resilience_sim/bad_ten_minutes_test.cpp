@@ -169,9 +169,9 @@ TEST_CASE("the bad ten minutes: everybody is answered") {
             << table_line("blind chain, 30 s", chain) << table_line("Outrigger", proxied)
             << table_line("Outrigger, two wires", translated.figures) << table_line("Outrigger with the cache", cached)
             << std::flush;
-  // That the scenario is the one that is meant.
-  CHECK(none.success() > 0.61);
-  CHECK(none.success() < 0.62);
+  // That the scenario is the one that is meant. A run alone strays by 0.2 % from its 61.5 %; this is five times that.
+  CHECK(none.success() > 0.605);
+  CHECK(none.success() < 0.625);
   CHECK(is_nobody_left_out(proxied));
   CHECK(proxied.calls_per_sent() <= 1.06);
   CHECK(proxied.percentile(0.99) <= (seeds().size() > 1 ? 1.5 : k_slowest_of_one));
