@@ -2,6 +2,7 @@
 import io
 import json
 import shutil
+import socket
 import subprocess
 import time
 
@@ -124,6 +125,42 @@ def test_a_broken_stream_raises_instead_of_ending(client, pair):
     with pytest.raises(openai.APIError):
         for _ in client.chat.completions.create(model="gpt-4o-mini", messages=QUESTION, stream=True):
             pass
+
+
+def size_on_the_wire(url, body):
+    """Of the answer, with head and chunks."""
+    text = json.dumps(body).encode()
+    with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=10) as link:
+        link.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer sk-test\r\n"
+                     b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text))
+        received = b""
+        while not received.endswith(b"\r\n0\r\n\r\n"):
+            piece = link.recv(65536)
+            assert piece
+            received += piece
+    return len(received)
+
+
+def test_a_connection_that_breaks_just_after_the_usage_takes_nothing_from_it(start):
+    """From within the blank line after the usage to before the end mark, and within that one's blank line."""
+    sim = start(Sim)
+    proxy = start(Outrigger, upstream(sim) + '[[model]]\nname = "*"\nbreaker = { failures = 1000 }\n')
+    asked = {"model": "gpt-4o-mini", "messages": QUESTION, "stream": True, "stream_options": {"include_usage": True}}
+    anew = {"cache-control": "no-store"}
+    size = size_on_the_wire(sim.url, asked)
+    end = len(b"0\r\n\r\n")
+    mark = len(b"e\r\ndata: [DONE]\n\n\r\n")
+    marks = []
+    with openai.OpenAI(base_url=proxy.url + "/v1", api_key="sk-test", max_retries=0, timeout=10) as client:
+        for left_out in [end + 2 + k for k in range(3)] + [end + mark + k for k in range(5)]:
+            sim.faults(f"[[fault]]\ncut_at = {size - left_out}\n")
+            body = requests.post(proxy.url + "/v1/chat/completions", json=asked, timeout=10,
+                                 headers={"authorization": "Bearer sk-test", **anew}).content
+            assert body.endswith(b"\n\n") and b"upstream_" not in body, (left_out, body[-80:])
+            marks.append(b"[DONE]" in body)
+            chunks = list(client.chat.completions.create(**asked, extra_headers=anew))
+            assert chunks[-1].usage.total_tokens > 0, left_out
+    assert marks == [True] * 3 + [False] * 5
 
 
 def dify_parser(url, body):
